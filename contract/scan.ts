@@ -1,0 +1,72 @@
+import { z } from "zod";
+import { OutcomeKind } from "./outcome.ts";
+
+/** Every scan type of the v1 API. Which of them this installation can run depends on its workers. */
+export const ScanType = z.enum(["NMAP", "NMAP_UDP", "SSLYZE", "OPENVAS", "OWASP_ZAP", "OWASP_ZAP_ACTIVE", "NUCLEI"]).meta({ id: "ScanType" });
+export type ScanType = z.infer<typeof ScanType>;
+
+export const ScanState = z.enum(["QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "OVER_LIMIT"]).meta({ id: "ScanState" });
+export type ScanState = z.infer<typeof ScanState>;
+
+/** A state that never changes again. */
+export const isFinalState = (state: ScanState): boolean => state === "SUCCEEDED" || state === "FAILED";
+
+export const ResultContentType = z.enum(["text/html", "application/pdf", "application/xml", "application/json"]);
+export type ResultContentType = z.infer<typeof ResultContentType>;
+
+/** The most targets that one scan may have, after address blocks are expanded. */
+export const maxTargetsPerScan = 4096;
+
+export const NewScan = z
+  .strictObject({
+    type: ScanType,
+    targets: z
+      .array(z.string().min(1).max(2048))
+      .max(maxTargetsPerScan)
+      .optional()
+      .describe("Addresses, names, URLs or CIDR blocks up to 1,024 addresses; unknown ones become targets."),
+    target_ids: z.array(z.string().min(1).max(64)).max(maxTargetsPerScan).optional().describe("Ids of existing targets."),
+    tags: z.array(z.string().min(1).max(100)).max(100).optional().describe("Every target that has one of these tags."),
+    use_authentication: z.boolean().optional().describe("Use the login that is configured for the target."),
+    options: z.record(z.string(), z.unknown()).optional().describe("Options of the engine; an unknown one is refused by name."),
+  })
+  .meta({ id: "NewScan" });
+export type NewScan = z.infer<typeof NewScan>;
+
+const RiskReference = z.object({ risk_id: z.string() });
+
+/** One target of a scan and what was learned of it: ours, beside the documented lists. */
+export const ScanTarget = z
+  .object({
+    target_id: z.string(),
+    target: z.string(),
+    outcome: z.union([OutcomeKind, z.literal("pending")]),
+    reason: z.string().optional().describe("Why the outcome is not complete."),
+    resolved_target: z.string().optional(),
+    coverage: z.string().optional().describe("What was looked at, in words."),
+    notes: z.array(z.string()).describe("What a reader of the outcome must know, such as a scan without raw sockets."),
+    observed_at: z.iso.datetime().optional(),
+  })
+  .meta({ id: "ScanTarget" });
+export type ScanTarget = z.infer<typeof ScanTarget>;
+
+export const Scan = z
+  .object({
+    id: z.string(),
+    type: ScanType,
+    state: ScanState,
+    progress: z.int().min(0).max(100),
+    results: z.array(z.object({ result_id: z.string(), content_type: ResultContentType })),
+    requested_targets: z.array(z.object({ target_id: z.string(), target: z.string() })),
+    resolved_targets: z.array(z.object({ target_id: z.string(), resolved_target: z.string() })),
+    skipped_targets: z.array(z.object({ target_id: z.string(), skipped_reason: z.string() })),
+    risks: z.object({ new_open: z.array(RiskReference), still_open: z.array(RiskReference), closed: z.array(RiskReference) }),
+    targets: z.array(ScanTarget),
+    options: z.record(z.string(), z.unknown()),
+    error: z.object({ code: z.string(), message: z.string() }).optional().describe("Why the scan failed."),
+    created_at: z.iso.datetime(),
+    started_at: z.iso.datetime().optional(),
+    finished_at: z.iso.datetime().optional(),
+  })
+  .meta({ id: "Scan" });
+export type Scan = z.infer<typeof Scan>;

@@ -1,0 +1,52 @@
+import ipaddr from "ipaddr.js";
+
+export interface TargetPolicy {
+  /** Only while the server itself listens on loopback alone: else a tenant could reach the machine's private services. */
+  allowLoopback: boolean;
+}
+
+/** Services of clouds that hand out credentials, on addresses that are not link-local. Sources: the clouds' own documentation. */
+const metadataAddresses = new Map([
+  ["fd00:ec2::254", "Amazon EC2"],
+  ["fd20:ce::254", "Google Cloud"],
+  ["100.100.100.200", "Alibaba Cloud"],
+  ["168.63.129.16", "Microsoft Azure"],
+  ["192.0.0.192", "Oracle Cloud"],
+]);
+
+const metadataNames = new Set(["metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"]);
+
+const refusedRanges: Record<string, string> = {
+  linkLocal: "a link-local address, where clouds serve credentials",
+  multicast: "a multicast address",
+  unspecified: "an unspecified address",
+  broadcast: "a broadcast address",
+};
+
+/** Why this address may not be scanned, as the end of a sentence; undefined where it may. `address` is an IP literal. */
+export function refuseAddress(address: string, policy: TargetPolicy): string | undefined {
+  const parsed = unwrap(ipaddr.parse(address));
+  const range = parsed.range();
+  const refused = refusedRanges[range];
+  if (refused) return `${address} is ${refused}`;
+  const cloud = metadataAddresses.get(parsed.kind() === "ipv6" ? (parsed as ipaddr.IPv6).toRFC5952String() : parsed.toString());
+  if (cloud) return `${address} is the metadata service of ${cloud}`;
+  if (range === "loopback" && !policy.allowLoopback)
+    return `${address} is a loopback address, which may be scanned only while the server listens on loopback alone`;
+  return undefined;
+}
+
+/** Why this name may not be scanned, before it is resolved. */
+export function refuseName(name: string): string | undefined {
+  return metadataNames.has(name) ? `${name} is a cloud's metadata service` : undefined;
+}
+
+/** The IPv4 address inside an IPv6 one, where the two reach the same host: mapped, NAT64 (RFC 6052) and 6to4 (RFC 3056). */
+function unwrap(address: ipaddr.IPv4 | ipaddr.IPv6): ipaddr.IPv4 | ipaddr.IPv6 {
+  if (address.kind() === "ipv4") return address;
+  const bytes = address.toByteArray();
+  const range = address.range();
+  if (range === "ipv4Mapped" || range === "rfc6052") return ipaddr.fromByteArray(bytes.slice(12)) as ipaddr.IPv4;
+  if (range === "6to4") return ipaddr.fromByteArray(bytes.slice(2, 6)) as ipaddr.IPv4;
+  return address;
+}

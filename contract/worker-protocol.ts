@@ -1,0 +1,71 @@
+import { z } from "zod";
+import { Outcome } from "./outcome.ts";
+import { ScanType } from "./scan.ts";
+
+/**
+ * What a worker and the server say to each other, below `/worker/v1`, with the worker's token as bearer. A worker claims a task and gets a
+ * lease with an attempt number. Every later call carries that number; once the task has a newer attempt, or is over, the answer is 409 and
+ * the worker drops the task.
+ */
+export const EngineStatus = z.object({
+  type: ScanType,
+  ready: z.boolean(),
+  version: z.string().max(200).optional(),
+  missing: z.string().max(2000).optional().describe("What is missing and what mends it, where the engine is not ready."),
+});
+export type EngineStatus = z.infer<typeof EngineStatus>;
+
+export const ClaimRequest = z.object({
+  worker: z.object({ name: z.string().min(1).max(200), version: z.string().max(50) }),
+  engines: z.array(EngineStatus),
+  wait_seconds: z.int().min(0).max(60),
+});
+export type ClaimRequest = z.infer<typeof ClaimRequest>;
+
+export const Task = z.object({
+  task_id: z.string(),
+  attempt: z.int().min(1),
+  scan_id: z.string(),
+  type: ScanType,
+  options: z.record(z.string(), z.unknown()),
+  targets: z.array(z.object({ target_id: z.string(), target: z.string() })).describe("Only those that have no outcome yet."),
+  policy: z.object({ allow_loopback: z.boolean() }),
+  deadline_seconds: z.int().min(1).describe("From now on; the worker ends the attempt then."),
+  heartbeat_seconds: z.number().positive(),
+});
+export type Task = z.infer<typeof Task>;
+
+export const ClaimAnswer = z.object({ data: Task.nullable() });
+
+const Attempt = z.int().min(1);
+
+export const Heartbeat = z.object({
+  attempt: Attempt,
+  progress: z.number().min(0).max(1).describe("The share of this attempt's targets that is done."),
+});
+export type Heartbeat = z.infer<typeof Heartbeat>;
+
+/** `sequence` counts an attempt's outcomes from 1, so that one sent again is known and harmless. */
+export const OutcomeReport = z.object({
+  attempt: Attempt,
+  sequence: z.int().min(1),
+  target_id: z.string(),
+  resolved_target: z.string().max(2048).optional(),
+  engine_version: z.string().max(200).optional(),
+  has_native: z.boolean().describe("The native output of this target was uploaded before."),
+  outcome: Outcome,
+});
+export type OutcomeReport = z.infer<typeof OutcomeReport>;
+
+export const AttemptEnd = z.object({
+  attempt: Attempt,
+  error: z
+    .object({
+      code: z.string().max(100),
+      message: z.string().max(2000),
+      retry: z.boolean().describe("Another attempt may do better."),
+    })
+    .optional()
+    .describe("Absent where the engine ran to its end."),
+});
+export type AttemptEnd = z.infer<typeof AttemptEnd>;

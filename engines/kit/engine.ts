@@ -1,0 +1,129 @@
+import type { Block } from "@periscan/contract/block.ts";
+import type { Outcome } from "@periscan/contract/outcome.ts";
+import type { ResultContentType, ScanType } from "@periscan/contract/scan.ts";
+import type { ParsedTarget } from "@periscan/contract/target-syntax.ts";
+import type { EngineStatus } from "@periscan/contract/worker-protocol.ts";
+import type { z } from "zod";
+
+export type Json = z.infer<ReturnType<typeof z.json>>;
+
+/** A target whose name was resolved once, whose address the policy allows, and which keeps that address for the whole attempt. */
+export interface PinnedTarget {
+  targetId: string;
+  /** As the user gave it, in canonical form. */
+  target: ParsedTarget;
+  /** The address to scan: an IP literal without brackets. */
+  address: string;
+}
+
+export interface EngineTask {
+  type: ScanType;
+  /** As the engine's `options` schema gives them back, defaults filled in. */
+  options: Record<string, unknown>;
+  targets: PinnedTarget[];
+}
+
+export type EngineEvent =
+  /** The share of the task that is done, 0 to 1; never smaller than before. */
+  | { kind: "progress"; fraction: number }
+  /** The outcome of one target, once. `native` is that target's part of the native output. */
+  | { kind: "outcome"; targetId: string; outcome: Outcome; native?: Uint8Array };
+
+export interface EngineLimits {
+  /** Address space of one engine process, in bytes. */
+  memoryBytes: number;
+  /** Most packets a second of one engine process, for engines that send packets themselves. */
+  packetsPerSecond: number;
+  /** Most bytes that one engine process may print. */
+  outputBytes: number;
+}
+
+export interface RunContext {
+  /** Aborted on cancel and at the deadline: `run` then ends every process it started, and throws. */
+  signal: AbortSignal;
+  limits: EngineLimits;
+  /** The folder of the installation's data: engines that Periscan installs live below its `engines/`. */
+  dataFolder: string;
+  /** What the engine printed on standard error, and the like, for the worker's log. */
+  log(message: string, fields?: Record<string, unknown>): void;
+}
+
+export interface InstallContext {
+  dataFolder: string;
+  /** A line of progress for a person. */
+  say(line: string): void;
+}
+
+/** What runs and reads an engine; loaded only where engines run, never in the server. */
+export interface EngineRunner {
+  /** Cheap: is the engine here and able to run? Never throws. */
+  probe(context: { dataFolder: string }): Promise<Omit<EngineStatus, "type">>;
+  /** Installs what `probe` misses: pinned, safe to repeat and to interrupt. Throws `EngineError` with the mend. */
+  install(context: InstallContext): Promise<void>;
+  /** Yields progress and each target's outcome as it comes; returning is the end marker. A target without an outcome by then counts as missing. */
+  run(task: EngineTask, context: RunContext): AsyncIterable<EngineEvent>;
+}
+
+/** What the rest of Periscan knows of an engine. Everything here is pure: no clock, network, log or id. */
+export interface Engine {
+  type: ScanType;
+  /** In words, such as `TCP port scan`. */
+  title: string;
+  /** Strict, with defaults: an unknown option is refused by name. */
+  options: z.ZodType<Record<string, unknown>>;
+  /** Why this target cannot be scanned by this engine; undefined where it can. */
+  refuses(target: ParsedTarget): string | undefined;
+  /** How many of a scan's targets go into one task. */
+  targetsPerTask(count: number, options: Record<string, unknown>): number;
+  /** The most seconds that one attempt may take. */
+  deadlineSeconds(targetCount: number, options: Record<string, unknown>): number;
+  /** Whether an outcome with this coverage looked, completely, where a detection with this scope would be. */
+  covers(coverage: unknown, scope: string): boolean;
+  /** The coverage in words for a reader. */
+  describeCoverage(coverage: unknown): string;
+  /** A detection's `detail` as blocks. Throws `ParseError` where the detail is not this engine's. */
+  view(detail: unknown): Block[];
+  /** How the native parts of all targets become one file: head, the parts in order of the targets, tail. */
+  native: NativeFormat;
+  load(): Promise<EngineRunner>;
+}
+
+export interface NativeFormat {
+  contentType: ResultContentType;
+  /** Without the dot. */
+  extension: string;
+  head(facts: NativeFacts): string;
+  separator: string;
+  tail(facts: NativeFacts): string;
+}
+
+export interface NativeFacts {
+  type: ScanType;
+  engineVersion: string;
+  startedAt: Date;
+  finishedAt: Date;
+  /** Targets that answered and that did not. */
+  reached: number;
+  unreached: number;
+  succeeded: boolean;
+}
+
+/** The engine's output is not what its reader knows: cut off, malformed, or hostile. */
+export class ParseError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "ParseError";
+  }
+}
+
+/** The engine could not do its work. `message` is for the user and says what to do. */
+export class EngineError extends Error {
+  readonly code: string;
+  readonly retry: boolean;
+  constructor(code: string, message: string, options: ErrorOptions & { retry: boolean }) {
+    super(message, options);
+    this.name = "EngineError";
+    this.code = code;
+    this.retry = options.retry;
+  }
+}
