@@ -1,0 +1,23 @@
+import { sql } from "drizzle-orm";
+import { z } from "zod";
+import { ApiError } from "../api-error.ts";
+import type { TypedApp } from "../app.ts";
+import { renderMetrics } from "../metrics.ts";
+import type { Services } from "../services.ts";
+
+const Health = z.object({ status: z.literal("ok") });
+
+export function addHealthRoutes(app: TypedApp, services: Services): void {
+  const describe = (summary: string) => ({ tags: ["operation"], summary, response: { 200: Health } });
+  app.get("/healthz", { schema: describe("The process is alive") }, async () => ({ status: "ok" as const }));
+  app.get("/readyz", { schema: describe("The database answers, so that requests can be served") }, async () => {
+    await services.db.execute(sql`select 1`).catch((cause) => {
+      throw new ApiError(503, "server.database_unavailable", "The database cannot be reached.", { cause });
+    });
+    return { status: "ok" as const };
+  });
+  app.get("/metrics", { schema: { tags: ["operation"], summary: "Metrics in the Prometheus text format", hide: true } }, async (_request, reply) => {
+    const { contentType, text } = await renderMetrics(services);
+    return reply.type(contentType).send(text);
+  });
+}

@@ -1,0 +1,89 @@
+import { NewScan, Scan, ScanState, ScanType } from "@periscan/contract/scan.ts";
+import { and, desc, eq, inArray, lt, sql } from "drizzle-orm";
+import { z } from "zod";
+import { notFound } from "../api-error.ts";
+import type { TypedApp } from "../app.ts";
+import { scan } from "../db/schema.ts";
+import { filtersQuery, isId, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
+import { cancelScan } from "../scans/cancel-scan.ts";
+import { createScan } from "../scans/create-scan.ts";
+import { presentScans } from "../scans/present-scan.ts";
+import type { Services } from "../services.ts";
+import { requireKey } from "./authenticate.ts";
+import { operation } from "./operation.ts";
+
+const One = z.object({ data: Scan });
+const ById = z.object({ id: z.string() });
+const ListQuery = z.strictObject({
+  ...pageQuery,
+  filters: filtersQuery({ type: ScanType, state: ScanState, scheduled_by: z.string() }),
+});
+
+export function addScanRoutes(app: TypedApp, services: Services): void {
+  const onRequest = requireKey(services);
+  const { db } = services;
+
+  app.post(
+    "/v1/scans",
+    { onRequest, schema: operation({ tag: "scans", summary: "Start a scan", body: NewScan, answer: One, errors: [400, 404, 413, 415] }) },
+    async (request) => {
+      const id = await createScan(services, request.workspaceId, request.body);
+      return { data: await find(id, request.workspaceId) };
+    },
+  );
+
+  app.get(
+    "/v1/scans",
+    { onRequest, schema: operation({ tag: "scans", summary: "List scans, newest first", querystring: ListQuery, answer: pageOf(Scan), errors: [400] }) },
+    async (request) => {
+      const { filters, page_size, page_token } = request.query;
+      const before = readPageToken(page_token);
+      const rows = await db
+        .select()
+        .from(scan)
+        .where(
+          and(
+            eq(scan.workspaceId, request.workspaceId),
+            before === undefined ? undefined : lt(scan.id, before),
+            filters.type && inArray(scan.type, filters.type),
+            filters.state && inArray(scan.state, filters.state),
+            // No scan has a schedule yet, so none matches.
+            filters.scheduled_by && sql`false`,
+          ),
+        )
+        .orderBy(desc(scan.id))
+        .limit(page_size + 1);
+      const presented = new Map((await presentScans(db, rows.slice(0, page_size))).map((row) => [row.id, row]));
+      return makePage(rows, page_size, ({ id }) => presented.get(id) as Scan);
+    },
+  );
+
+  app.get(
+    "/v1/scans/:id",
+    { onRequest, schema: operation({ tag: "scans", summary: "Get a scan", params: ById, answer: One, errors: [404] }) },
+    async (request) => ({
+      data: await find(request.params.id, request.workspaceId),
+    }),
+  );
+
+  app.post(
+    "/v1/scans/:id/cancel",
+    { onRequest, schema: operation({ tag: "scans", summary: "Cancel a scan; what it found so far is kept", params: ById, answer: One, errors: [404, 409] }) },
+    async (request) => {
+      await cancelScan(services, request.workspaceId, request.params.id);
+      return { data: await find(request.params.id, request.workspaceId) };
+    },
+  );
+
+  async function find(id: string, workspaceId: string): Promise<Scan> {
+    const rows = isId(id)
+      ? await db
+          .select()
+          .from(scan)
+          .where(and(eq(scan.id, id), eq(scan.workspaceId, workspaceId)))
+      : [];
+    const [presented] = await presentScans(db, rows);
+    if (!presented) throw notFound("scan");
+    return presented;
+  }
+}

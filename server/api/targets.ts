@@ -1,0 +1,148 @@
+import { NewTarget, Target, TargetUpdate } from "@periscan/contract/target.ts";
+import { parseTarget } from "@periscan/contract/target-syntax.ts";
+import { and, arrayOverlaps, eq, gt, inArray } from "drizzle-orm";
+import { v7 as uuidv7 } from "uuid";
+import { z } from "zod";
+import { ApiError, notFound } from "../api-error.ts";
+import type { TypedApp } from "../app.ts";
+import { target } from "../db/schema.ts";
+import { filtersQuery, isId, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
+import type { Services } from "../services.ts";
+import type { TargetRow } from "../targets/target-rows.ts";
+import { requireKey } from "./authenticate.ts";
+import { operation } from "./operation.ts";
+
+const One = z.object({ data: Target });
+const ById = z.object({ id: z.string() });
+const ListQuery = z.strictObject({ ...pageQuery, filters: filtersQuery({ tags: z.string(), target: z.string(), label: z.string() }) });
+const CreateQuery = z.strictObject({
+  upsert: z.enum(["", "true", "false"]).optional().describe("Give a known target this label and these tags, instead of refusing it."),
+});
+
+export function addTargetRoutes(app: TypedApp, services: Services): void {
+  const onRequest = requireKey(services);
+  const { db } = services;
+  const mine = (id: string, workspaceId: string) => {
+    if (!isId(id)) throw notFound("target");
+    return and(eq(target.id, id), eq(target.workspaceId, workspaceId));
+  };
+
+  app.get(
+    "/v1/targets",
+    { onRequest, schema: operation({ tag: "targets", summary: "List targets", querystring: ListQuery, answer: pageOf(Target), errors: [400] }) },
+    async (request) => {
+      const { filters, page_size, page_token } = request.query;
+      const after = readPageToken(page_token);
+      const rows = await db
+        .select()
+        .from(target)
+        .where(
+          and(
+            eq(target.workspaceId, request.workspaceId),
+            after === undefined ? undefined : gt(target.id, after),
+            filters.tags && arrayOverlaps(target.tags, filters.tags),
+            filters.target && inArray(target.target, filters.target.map(canonical)),
+            filters.label && inArray(target.label, filters.label),
+          ),
+        )
+        .orderBy(target.id)
+        .limit(page_size + 1);
+      return makePage(rows, page_size, present);
+    },
+  );
+
+  app.get(
+    "/v1/targets/:id",
+    { onRequest, schema: operation({ tag: "targets", summary: "Get a target", params: ById, answer: One, errors: [404] }) },
+    async (request) => {
+      const [row] = await db.select().from(target).where(mine(request.params.id, request.workspaceId));
+      if (!row) throw notFound("target");
+      return { data: present(row) };
+    },
+  );
+
+  app.post(
+    "/v1/targets",
+    {
+      onRequest,
+      schema: operation({ tag: "targets", summary: "Add a target", querystring: CreateQuery, body: NewTarget, answer: One, errors: [400, 409, 413, 415] }),
+    },
+    async (request) => {
+      const text = readOne(request.body.target);
+      const { label, tags } = request.body;
+      const values = {
+        id: uuidv7(),
+        workspaceId: request.workspaceId,
+        target: text,
+        ...(label === undefined ? {} : { label }),
+        ...(tags === undefined ? {} : { tags: unique(tags) }),
+      };
+      const upsert = request.query.upsert !== undefined && request.query.upsert !== "false";
+      const insert = db.insert(target).values(values);
+      const key = [target.workspaceId, target.target];
+      // The target set to itself, so that an upsert without label and tags gives the row back too.
+      const changed = { target: text, ...(label === undefined ? {} : { label }), ...(tags === undefined ? {} : { tags: unique(tags) }) };
+      const [row] = await (upsert ? insert.onConflictDoUpdate({ target: key, set: changed }) : insert.onConflictDoNothing({ target: key })).returning();
+      if (!row) throw new ApiError(409, "target.exists", `${text} is a target already; use ?upsert to change its label and tags.`, { field: "target" });
+      return { data: present(row) };
+    },
+  );
+
+  app.put(
+    "/v1/targets/:id",
+    {
+      onRequest,
+      schema: operation({
+        tag: "targets",
+        summary: "Change a target's label or tags",
+        params: ById,
+        body: TargetUpdate,
+        answer: One,
+        errors: [400, 404, 413, 415],
+      }),
+    },
+    async (request) => {
+      const { label, tags } = request.body;
+      if (label === undefined && tags === undefined) throw new ApiError(400, "request.invalid", "Give a label, tags, or both.", { field: "label" });
+      const [row] = await db
+        .update(target)
+        .set({ ...(label === undefined ? {} : { label }), ...(tags === undefined ? {} : { tags: unique(tags) }) })
+        .where(mine(request.params.id, request.workspaceId))
+        .returning();
+      if (!row) throw notFound("target");
+      return { data: present(row) };
+    },
+  );
+
+  app.delete(
+    "/v1/targets/:id",
+    {
+      onRequest,
+      schema: operation({ tag: "targets", summary: "Delete a target and its risks", params: ById, answer: z.undefined().describe("Empty."), errors: [404] }),
+    },
+    async (request, reply) => {
+      const rows = await db.delete(target).where(mine(request.params.id, request.workspaceId)).returning({ id: target.id });
+      if (rows.length === 0) throw notFound("target");
+      return reply.code(200).send();
+    },
+  );
+}
+
+const unique = (tags: string[]) => [...new Set(tags)];
+
+function readOne(input: string): string {
+  const parsed = parseTarget(input);
+  if (!parsed.ok) throw new ApiError(400, "target.invalid", `target: ${parsed.reason}`, { field: "target" });
+  const [one] = parsed.targets;
+  if (!one || parsed.targets.length > 1)
+    throw new ApiError(400, "target.invalid", "target: a block is many targets; name it in a scan's targets instead.", { field: "target" });
+  return one.text;
+}
+
+/** As stored, where it can be read: a filter finds a target in whichever spelling. */
+function canonical(input: string): string {
+  const parsed = parseTarget(input);
+  return (parsed.ok && parsed.targets[0]?.text) || input;
+}
+
+const present = ({ id, target, label, tags }: TargetRow): Target => ({ id, target, label, tags });

@@ -1,0 +1,85 @@
+import type { Readable } from "node:stream";
+import { AttemptEnd, ClaimAnswer, ClaimRequest, Heartbeat, OutcomeReport } from "@periscan/contract/worker-protocol.ts";
+import { sql } from "drizzle-orm";
+import { z } from "zod";
+import { ApiError, attemptOver } from "../api-error.ts";
+import type { TypedApp } from "../app.ts";
+import { isId } from "../page.ts";
+import { claimTask } from "../scans/claim-task.ts";
+import { endAttempt } from "../scans/end-attempt.ts";
+import { nativePart } from "../scans/make-result.ts";
+import { heartbeat, recordOutcome } from "../scans/record-outcome.ts";
+import type { Services } from "../services.ts";
+import { requireWorkerToken } from "./authenticate.ts";
+
+/** A host with every port open has 65,535 detections. */
+const outcomeLimitBytes = 256 * 1024 * 1024;
+
+const ById = z.object({ id: z.string() });
+const Done = z.object({ data: z.object({}) });
+const done = { data: {} };
+
+/** The worker protocol. It is between our own programs, so `openapi.json` leaves it out; contract/worker-protocol.ts describes it. */
+export function addWorkerRoutes(app: TypedApp, services: Services): void {
+  app.addHook("onRequest", requireWorkerToken(services));
+  app.addContentTypeParser("application/octet-stream", (_request: unknown, payload: Readable, parsed: (error: null, body: Readable) => void) =>
+    parsed(null, payload),
+  );
+
+  app.post("/worker/v1/claim", { schema: { hide: true, body: ClaimRequest, response: { 200: ClaimAnswer } } }, async (request) => {
+    const gone = new AbortController();
+    request.raw.once("close", () => gone.abort());
+    return { data: await claimTask(services, request.body, gone.signal) };
+  });
+
+  app.post("/worker/v1/tasks/:id/heartbeat", { schema: { hide: true, params: ById, body: Heartbeat, response: { 200: Done } } }, async (request) => {
+    await heartbeat(services.db, request.params.id, request.body);
+    return done;
+  });
+
+  app.post(
+    "/worker/v1/tasks/:id/outcomes",
+    { bodyLimit: outcomeLimitBytes, schema: { hide: true, params: ById, body: OutcomeReport, response: { 200: Done } } },
+    async (request) => {
+      await recordOutcome(services.db, request.params.id, request.body);
+      return done;
+    },
+  );
+
+  const Part = z.object({ id: z.string(), target_id: z.string() });
+  const PartQuery = z.object({ attempt: z.coerce.number().int().min(1) });
+  app.put(
+    "/worker/v1/tasks/:id/native/:target_id",
+    { bodyLimit: outcomeLimitBytes, schema: { hide: true, params: Part, querystring: PartQuery, response: { 200: Done } } },
+    async (request) => {
+      const { id, target_id } = request.params;
+      const scanId = await findScanOfPart(services, { taskId: id, targetId: target_id, attempt: request.query.attempt });
+      await services.files.write(nativePart(scanId, target_id, request.query.attempt), limitBytes(request.body as Readable));
+      return done;
+    },
+  );
+
+  app.post("/worker/v1/tasks/:id/end", { schema: { hide: true, params: ById, body: AttemptEnd, response: { 200: Done } } }, async (request) => {
+    await endAttempt(services, request.params.id, request.body);
+    return done;
+  });
+}
+
+/** The file's name has the attempt in it, so a late upload of an older attempt can never stand for a newer one's. */
+async function findScanOfPart({ db }: Services, part: { taskId: string; targetId: string; attempt: number }): Promise<string> {
+  if (!isId(part.taskId) || !isId(part.targetId)) throw attemptOver();
+  const { rows } = await db.execute<{ scan_id: string }>(sql`
+    select task.scan_id from task join scan_target on scan_target.task_id = task.id and scan_target.target_id = ${part.targetId}
+    where task.id = ${part.taskId} and task.attempt = ${part.attempt} and task.state = 'running'`);
+  if (!rows[0]) throw attemptOver();
+  return rows[0].scan_id;
+}
+
+async function* limitBytes(body: Readable): AsyncIterable<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    bytes += chunk.byteLength;
+    if (bytes > outcomeLimitBytes) throw new ApiError(413, "request.too_large", "The native output of one target is larger than 256 MiB.");
+    yield chunk;
+  }
+}

@@ -1,0 +1,101 @@
+import { isIP } from "node:net";
+import fastifySwagger from "@fastify/swagger";
+import fastifySwaggerUi from "@fastify/swagger-ui";
+import Fastify, { type FastifyInstance } from "fastify";
+import { jsonSchemaTransform, jsonSchemaTransformObject, serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
+import qs from "qs";
+import { addHealthRoutes } from "./api/health.ts";
+import { addResultRoutes } from "./api/results.ts";
+import { addRiskRoutes } from "./api/risks.ts";
+import { addScanRoutes } from "./api/scans.ts";
+import { addTargetRoutes } from "./api/targets.ts";
+import { addWorkerRoutes } from "./api/worker.ts";
+import { ApiError } from "./api-error.ts";
+import { handleError, handleNotFound } from "./handle-error.ts";
+import { measureRequests } from "./metrics.ts";
+import type { Services } from "./services.ts";
+
+const bodyLimitBytes = 4 * 1024 * 1024;
+
+/** The HTTP server with every operation, not yet listening. */
+export async function buildApp(services: Services): Promise<FastifyInstance> {
+  const app = Fastify({
+    loggerInstance: services.log,
+    disableRequestLogging: true,
+    bodyLimit: bodyLimitBytes,
+    trustProxy: false,
+    routerOptions: {
+      querystringParser: (text) => qs.parse(text, { depth: 3, parameterLimit: 2000, arrayLimit: 500, plainObjects: true }) as Record<string, unknown>,
+      maxParamLength: 200,
+    },
+    forceCloseConnections: true,
+  }) as unknown as FastifyInstance;
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.setErrorHandler(handleError);
+  app.setNotFoundHandler(handleNotFound);
+  refuseNulBytes(app);
+  measureRequests(app, services);
+  await addDocumentation(app);
+  await app.register(async (scope) => {
+    const typed = scope.withTypeProvider<ZodTypeProvider>();
+    addScanRoutes(typed, services);
+    addResultRoutes(typed, services);
+    addTargetRoutes(typed, services);
+    addRiskRoutes(typed, services);
+    addHealthRoutes(typed, services);
+  });
+  await app.register(async (scope) => addWorkerRoutes(scope.withTypeProvider<ZodTypeProvider>(), services));
+  return app;
+}
+
+export type TypedApp = ReturnType<typeof withZod>;
+const withZod = (app: FastifyInstance) => app.withTypeProvider<ZodTypeProvider>();
+
+/** PostgreSQL's text has no NUL: refused here once instead of in each field. */
+function refuseNulBytes(app: FastifyInstance): void {
+  app.removeContentTypeParser("application/json");
+  app.addContentTypeParser("application/json", { parseAs: "string" }, (_request, body, done) => {
+    const text = body.toString();
+    try {
+      const value: unknown = text === "" ? undefined : JSON.parse(text);
+      if (text.includes("\\u0000")) throw new ApiError(400, "request.invalid", "The body holds a NUL character (\\u0000), which is not allowed in any field.");
+      done(null, value);
+    } catch (error) {
+      done(
+        error instanceof ApiError ? error : new ApiError(400, "request.invalid_json", `The body is not JSON: ${(error as Error).message}.`, { cause: error }),
+      );
+    }
+  });
+  app.addHook("onRequest", async (request) => {
+    if (request.url.includes("%00")) throw new ApiError(400, "request.invalid", "The address holds a NUL character (%00), which is not allowed.");
+  });
+}
+
+async function addDocumentation(app: FastifyInstance): Promise<void> {
+  await app.register(fastifySwagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "Periscan",
+        version: "1",
+        description: "Vulnerability scans on the real engines. Send your API key in `X-HOSTEDSCAN-API-KEY`, or as a bearer token.",
+        license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+      },
+      servers: [{ url: "/" }],
+      components: {
+        securitySchemes: {
+          key: { type: "apiKey", in: "header", name: "X-HOSTEDSCAN-API-KEY" },
+          bearer: { type: "http", scheme: "bearer" },
+        },
+      },
+    },
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
+  });
+  await app.register(fastifySwaggerUi, { routePrefix: "/docs", uiConfig: { persistAuthorization: true } });
+  app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
+}
+
+/** Whether a listening address is loopback alone. A name counts only as `localhost`: any other may come to mean another address. */
+export const isLoopbackHost = (host: string): boolean => host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));

@@ -1,0 +1,60 @@
+import { randomUUID } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { ApiError } from "./api-error.ts";
+
+/** Files of scans below one folder. A name is made of our own ids, so that it never holds what a client sent. */
+export interface FileStore {
+  /** Whole or not at all, and on the disk when it resolves. A full disk is an ApiError 507. */
+  write(name: string, content: AsyncIterable<Uint8Array | string> | Readable): Promise<void>;
+  read(name: string): Readable;
+  /** Size in bytes, or undefined where there is no such file. */
+  size(name: string): Promise<number | undefined>;
+  /** A file or a folder; nothing happens where there is none. */
+  remove(name: string): Promise<void>;
+}
+
+export function createFileStore(folder: string): FileStore {
+  const path = (name: string) => join(folder, name);
+  return {
+    write: (name, content) => writeWhole(path(name), content),
+    read: (name) => createReadStream(path(name)),
+    size: async (name) =>
+      (
+        await stat(path(name)).catch((error) => {
+          if (error.code === "ENOENT") return undefined;
+          throw error;
+        })
+      )?.size,
+    remove: (name) => rm(path(name), { recursive: true, force: true }),
+  };
+}
+
+async function writeWhole(path: string, content: AsyncIterable<Uint8Array | string> | Readable): Promise<void> {
+  const fresh = `${path}.${randomUUID()}.part`;
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await pipeline(content, createWriteStream(fresh, { mode: 0o600, flush: true }));
+    await rename(fresh, path);
+    await flushFolder(dirname(path));
+  } catch (error) {
+    await rm(fresh, { force: true });
+    if (isFull(error)) throw new ApiError(507, "storage.full", "The server's disk is full: free space in its data folder, then try again.", { cause: error });
+    throw error;
+  }
+}
+
+/** Without it a power cut can lose the rename. */
+async function flushFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+const isFull = (error: unknown) => error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT");

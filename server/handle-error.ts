@@ -1,0 +1,76 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import { hasZodFastifySchemaValidationErrors, isResponseSerializationError } from "fastify-type-provider-zod";
+import { ApiError } from "./api-error.ts";
+import { sqlState } from "./db/connect.ts";
+
+/** The one place where an error becomes an answer. What is not meant for the client goes to the log, with the request's id in both. */
+export function handleError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const problem = toApiError(error, request);
+  if (problem.status >= 500) request.log.error({ err: error, cause: problem.cause }, "request failed");
+  if (problem.status === 503 || problem.status === 429) reply.header("retry-after", "1");
+  send(reply, request, problem);
+}
+
+export function handleNotFound(request: FastifyRequest, reply: FastifyReply): void {
+  send(reply, request, new ApiError(404, "operation.not_found", `There is no operation ${request.method} ${request.url.split("?")[0]}; /docs lists them.`));
+}
+
+function send(reply: FastifyReply, request: FastifyRequest, { status, code, message, field }: ApiError): void {
+  // Past the schema on purpose: an error's shape must not depend on which statuses an operation documents.
+  const body = JSON.stringify({ error: { code, message, ...(field === undefined ? {} : { field }), request_id: request.id } });
+  reply
+    .code(status)
+    .type("application/json; charset=utf-8")
+    .serializer((payload: unknown) => payload as string)
+    .send(body);
+}
+
+function toApiError(error: FastifyError, request: FastifyRequest): ApiError {
+  if (error instanceof ApiError) return error;
+  if (hasZodFastifySchemaValidationErrors(error)) return describeInvalid(error.validation, error.validationContext ?? "body", request);
+  if (isResponseSerializationError(error))
+    return new ApiError(500, "server.error", "The server made an answer that breaks its own contract.", { cause: error.cause });
+  const known = fastifyErrors[error.code];
+  if (known) return new ApiError(...known);
+  if (isDatabaseGone(error)) return new ApiError(503, "server.database_unavailable", "The database cannot be reached now; try again.", { cause: error });
+  if (sqlState(error) === "53100")
+    return new ApiError(507, "storage.full", "The disk of the server's database is full: free space, then try again.", { cause: error });
+  if (error.statusCode && error.statusCode < 500) return new ApiError(error.statusCode, "request.invalid", `${error.message}.`);
+  return new ApiError(500, "server.error", "Something failed in the server; its log has the cause under this request id.", { cause: error });
+}
+
+const fastifyErrors: Record<string, [number, string, string]> = {
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: [415, "request.unsupported_media_type", "Send the body as Content-Type: application/json."],
+  FST_ERR_CTP_BODY_TOO_LARGE: [413, "request.too_large", "The body is larger than this operation takes."],
+};
+
+interface Issue {
+  instancePath: string;
+  message?: string | undefined;
+  params: { issue?: unknown };
+}
+
+/** The first issue, as one sentence that names its field the way that clients write it: `targets[3]`, `filters.status`. */
+function describeInvalid(issues: Issue[], context: string, request: FastifyRequest): ApiError {
+  const [issue] = issues;
+  const zodIssue = issue?.params.issue as { code?: string; keys?: string[]; path?: PropertyKey[] } | undefined;
+  if (context === "body" && request.body === undefined) return new ApiError(400, "request.invalid", "The request has no body; send a JSON object.");
+  const path = (issue?.instancePath ?? "").split("/").slice(1);
+  const unknown = zodIssue?.code === "unrecognized_keys" ? zodIssue.keys?.[0] : undefined;
+  const field = [...path, ...(unknown === undefined ? [] : [unknown])].reduce(
+    (name, part) => (/^\d+$/.test(part) ? `${name}[${part}]` : name ? `${name}.${part}` : part),
+    "",
+  );
+  const message = unknown === undefined ? `${field || `The ${context}`}: ${issue?.message ?? "is not valid"}.` : `${field} is not known here.`;
+  return new ApiError(400, "request.invalid", message, field ? { field } : {});
+}
+
+/** Connection refused or cut, and the SQLSTATE classes 08 (connection), 57P (shutdown, crash). */
+function isDatabaseGone(error: Error): boolean {
+  const state = sqlState(error) ?? "";
+  const cause = error.cause instanceof Error ? error.cause.message : error.message;
+  return (
+    /^(08|57P|ECONNREFUSED|ENOENT|ECONNRESET|EPIPE)/.test(state) ||
+    /Connection terminated|timeout exceeded when trying to connect|the database system is/.test(cause)
+  );
+}

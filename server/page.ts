@@ -1,0 +1,65 @@
+import { z } from "zod";
+import { ApiError } from "./api-error.ts";
+
+const uuidPattern = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/;
+
+/** Whether a text can be one of our ids; anything else is simply not found. */
+export const isId = (text: string): boolean => uuidPattern.test(text);
+
+const maxPageSize = 500;
+
+export const pageQuery = {
+  page_size: z.coerce.number().int().min(1).max(maxPageSize).default(maxPageSize).describe("Rows on a page, 1 to 500."),
+  page_token: z.string().max(200).optional().describe("`next_page_token` of the page before."),
+};
+
+export const pageOf = <T extends z.ZodType>(row: T) => z.object({ data: z.array(row), next_page_token: z.string().optional() });
+
+/** A token is the last row's id, made opaque. */
+export function readPageToken(token: string | undefined): string | undefined {
+  if (token === undefined) return undefined;
+  const id = Buffer.from(token, "base64url").toString();
+  if (!isId(id)) throw new ApiError(400, "request.invalid", "page_token is not one that this API gave out.", { field: "page_token" });
+  return id;
+}
+
+/** `rows` holds one more than the page size where there is a next page. */
+export function makePage<R extends { id: string }, T>(rows: R[], pageSize: number, presented: (row: R) => T): { data: T[]; next_page_token?: string } {
+  const page = rows.slice(0, pageSize);
+  const last = page.at(-1);
+  const data = page.map(presented);
+  return rows.length > pageSize && last ? { data, next_page_token: Buffer.from(last.id).toString("base64url") } : { data };
+}
+
+/**
+ * The `filters` of a list. Clients send a JSON object in one parameter, or bracket parameters (`filters[status][]=OPEN`); each value is an
+ * array (any of) or a single value. An unknown key is refused by name.
+ */
+export function filtersQuery<K extends string, V extends z.ZodType<string>>(keys: Record<K, V>) {
+  const shape = Object.fromEntries(Object.entries<V>(keys).map(([key, value]) => [key, anyOf(value).optional()])) as unknown as Record<
+    K,
+    z.ZodOptional<z.ZodType<z.infer<V>[]>>
+  >;
+  return z
+    .preprocess(parseJson, z.strictObject(shape).default({} as never))
+    .describe(`A JSON object, or bracket parameters. Keys: ${Object.keys(keys).join(", ")}; each an array of values, any of which may match.`);
+}
+
+const anyOf = <V extends z.ZodType<string>>(value: V) => z.preprocess(toArray, z.array(value).min(1).max(500)) as unknown as z.ZodType<z.infer<V>[]>;
+
+function toArray(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(String);
+  // Past its array limit the query parser makes an object of an indexed list.
+  if (typeof value === "object" && value !== null) return Object.values(value).map(String);
+  return value === undefined ? undefined : [String(value)];
+}
+
+function parseJson(value: unknown, context: z.RefinementCtx): unknown {
+  if (typeof value !== "string") return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    context.addIssue({ code: "custom", message: 'is not JSON; send an object such as {"status":["OPEN"]}' });
+    return z.NEVER;
+  }
+}

@@ -1,0 +1,104 @@
+import type { ClaimRequest, Task } from "@periscan/contract/worker-protocol.ts";
+import { findEngine } from "@periscan/engines/registry.ts";
+import { and, eq, isNull, sql } from "drizzle-orm";
+import type { Database, Transaction } from "../db/connect.ts";
+import { scan, scanTarget, task, worker } from "../db/schema.ts";
+import type { Services } from "../services.ts";
+import { lockScan, type ScanRow, type TaskRow } from "./lock-attempt.ts";
+
+/** A worker that is silent for longer has lost its task. */
+export const leaseSeconds = 10;
+const heartbeatSeconds = 1.5;
+
+/** Past the deadline the worker has this long to end the attempt itself and say what it has, before the server does. */
+const deadlineGraceSeconds = 30;
+
+/** Waits up to `wait_seconds` for a task of a type that the worker has ready. Null where none came, or `signal` was aborted. */
+export async function claimTask(services: Services, request: ClaimRequest, signal: AbortSignal): Promise<Task | null> {
+  await noteWorker(services.db, request);
+  const types = request.engines.filter(({ ready }) => ready).map(({ type }) => type);
+  const until = performance.now() + request.wait_seconds * 1000;
+  for (;;) {
+    const claimed = types.length === 0 ? undefined : await tryClaim(services, request.worker.name, types);
+    if (claimed) return claimed;
+    if (performance.now() >= until || signal.aborted) return null;
+    await services.bell.wait(signal);
+  }
+}
+
+async function noteWorker(db: Database, { worker: { name, version }, engines }: ClaimRequest): Promise<void> {
+  const seen = { version, engines, seenAt: sql`now()` };
+  await db
+    .insert(worker)
+    .values({ name, ...seen })
+    .onConflictDoUpdate({ target: worker.name, set: seen });
+}
+
+async function tryClaim(services: Services, workerName: string, types: string[]): Promise<Task | undefined> {
+  for (;;) {
+    const candidate = await findCandidate(services.db, types);
+    if (!candidate) return undefined;
+    const claimed = await services.db.transaction((tx) => take(tx, { services, workerName, ...candidate }));
+    // Another worker was quicker: look again.
+    if (claimed) return claimed;
+  }
+}
+
+async function findCandidate(db: Database, types: string[]): Promise<{ taskId: string; scanId: string } | undefined> {
+  const list = sql.join(
+    types.map((type) => sql`${type}`),
+    sql`, `,
+  );
+  const { rows } = await db.execute<{ id: string; scan_id: string }>(
+    sql`select id, scan_id from task where state = 'queued' and type in (${list}) and available_at <= now() order by id limit 1`,
+  );
+  return rows[0] && { taskId: rows[0].id, scanId: rows[0].scan_id };
+}
+
+interface Candidate {
+  services: Services;
+  workerName: string;
+  taskId: string;
+  scanId: string;
+}
+
+async function take(tx: Transaction, { services, workerName, taskId, scanId }: Candidate): Promise<Task | undefined> {
+  const owner = await lockScan(tx, scanId);
+  const engine = owner && findEngine(owner.type);
+  if (!owner || !engine) return undefined;
+  const targets = await tx
+    .select({ target_id: scanTarget.targetId, target: scanTarget.target })
+    .from(scanTarget)
+    .where(and(eq(scanTarget.taskId, taskId), isNull(scanTarget.kind)))
+    .orderBy(scanTarget.ordinal);
+  const deadline = engine.deadlineSeconds(targets.length, owner.options as Record<string, unknown>);
+  const [claimed] = await tx
+    .update(task)
+    .set({
+      state: "running",
+      attempt: sql`attempt + 1`,
+      progress: 0,
+      workerName,
+      leaseUntil: sql`now() + make_interval(secs => ${leaseSeconds})`,
+      deadlineAt: sql`now() + make_interval(secs => ${deadline + deadlineGraceSeconds})`,
+    })
+    .where(and(eq(task.id, taskId), eq(task.state, "queued")))
+    .returning();
+  if (!claimed) return undefined;
+  if (owner.state === "QUEUED") await tx.update(scan).set({ state: "RUNNING", startedAt: sql`now()` }).where(eq(scan.id, scanId));
+  return present(claimed, owner, { targets, deadline, allowLoopback: services.allowLoopback });
+}
+
+function present(claimed: TaskRow, owner: ScanRow, rest: { targets: Task["targets"]; deadline: number; allowLoopback: boolean }): Task {
+  return {
+    task_id: claimed.id,
+    attempt: claimed.attempt,
+    scan_id: owner.id,
+    type: owner.type as Task["type"],
+    options: owner.options as Record<string, unknown>,
+    targets: rest.targets,
+    policy: { allow_loopback: rest.allowLoopback },
+    deadline_seconds: rest.deadline,
+    heartbeat_seconds: heartbeatSeconds,
+  };
+}

@@ -1,0 +1,105 @@
+import type { NewScan } from "@periscan/contract/scan.ts";
+import { maxTargetsPerScan, type ScanType } from "@periscan/contract/scan.ts";
+import type { EngineStatus } from "@periscan/contract/worker-protocol.ts";
+import type { Engine } from "@periscan/engines/kit/engine.ts";
+import { findEngine } from "@periscan/engines/registry.ts";
+import { sql } from "drizzle-orm";
+import { v7 as uuidv7 } from "uuid";
+import type { z } from "zod";
+import { ApiError } from "../api-error.ts";
+import type { Database, Transaction } from "../db/connect.ts";
+import { scan, scanTarget, task } from "../db/schema.ts";
+import type { Services } from "../services.ts";
+import { checkTarget, readTargets } from "../targets/read-targets.ts";
+import { ensureTargets, findRequestedTargets, type TargetRow } from "../targets/target-rows.ts";
+import { finishScan } from "./finish-scan.ts";
+
+/** A task that no worker took by then is ended with that reason. */
+const queuedHours = 24;
+
+/** How long a worker counts as alive after its last claim, which it makes at least every 20 s. */
+export const workerAliveSeconds = 60;
+
+/**
+ * Accepts a scan: targets, scan and tasks in one transaction. A target that the policy or the engine refuses is skipped with its reason;
+ * where none is left the scan fails at once. Answers the scan's id.
+ */
+export async function createScan(services: Services, workspaceId: string, input: NewScan): Promise<string> {
+  const engine = await findUsableEngine(services.db, input.type);
+  const options = readOptions(engine, input.options ?? {});
+  const texts = readTargets(input.targets ?? []);
+  const scanId = await services.db.transaction(async (tx) => {
+    const targets = await collectTargets(tx, workspaceId, input, texts);
+    return insertScan(tx, { services, workspaceId, engine, options, targets });
+  });
+  services.bell.ring();
+  return scanId;
+}
+
+async function findUsableEngine(db: Database, type: ScanType): Promise<Engine> {
+  const engine = findEngine(type);
+  if (!engine) throw new ApiError(400, "scan.type_not_available", `type ${type} has no engine yet on this installation.`, { field: "type" });
+  const { rows } = await db.execute<{ engines: EngineStatus[] }>(
+    sql`select engines from worker where seen_at > now() - make_interval(secs => ${workerAliveSeconds})`,
+  );
+  const statuses = rows.flatMap(({ engines }) => engines.filter((status) => status.type === type));
+  // No worker at all is no refusal: one may be starting, and the scan waits for it.
+  if (rows.length === 0 || statuses.some(({ ready }) => ready)) return engine;
+  const missing = statuses.find((status) => status.missing)?.missing ?? "No worker has this engine.";
+  throw new ApiError(400, "engine.missing", `type ${type} cannot be scanned now: ${missing}`, { field: "type" });
+}
+
+function readOptions(engine: Engine, given: Record<string, unknown>): Record<string, unknown> {
+  const parsed = engine.options.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0] as z.core.$ZodIssue;
+  const path = issue.code === "unrecognized_keys" ? [issue.keys[0] ?? "", ...issue.path] : issue.path;
+  const field = ["options", ...path].join(".");
+  const message = issue.code === "unrecognized_keys" ? `${field} is not an option of ${engine.type}.` : `${field}: ${issue.message}.`;
+  throw new ApiError(400, "request.invalid", message, { field });
+}
+
+async function collectTargets(tx: Transaction, workspaceId: string, input: NewScan, texts: string[]): Promise<TargetRow[]> {
+  if (!input.targets?.length && !input.target_ids?.length && !input.tags?.length)
+    throw new ApiError(400, "request.invalid", "Give at least one of targets, target_ids and tags, and not an empty one.", { field: "targets" });
+  const known = await findRequestedTargets(tx, workspaceId, { ids: input.target_ids ?? [], tags: input.tags ?? [] });
+  const named = await ensureTargets(tx, workspaceId, texts);
+  const targets = [...new Map([...named, ...known].map((row) => [row.id, row])).values()];
+  if (targets.length === 0) throw new ApiError(400, "request.invalid", "No target has one of these tags.", { field: "tags" });
+  if (targets.length > maxTargetsPerScan)
+    throw new ApiError(400, "request.invalid", `A scan has at most ${maxTargetsPerScan} targets; these are ${targets.length}.`, { field: "targets" });
+  return targets;
+}
+
+interface ScanParts {
+  services: Services;
+  workspaceId: string;
+  engine: Engine;
+  options: Record<string, unknown>;
+  targets: TargetRow[];
+}
+
+async function insertScan(tx: Transaction, { services, workspaceId, engine, options, targets }: ScanParts): Promise<string> {
+  const scanId = uuidv7();
+  const checked = targets.map((row) => ({ row, refusal: checkTarget(row.target, engine, services.allowLoopback) }));
+  const wanted = checked.filter(({ refusal }) => refusal === undefined);
+  await tx.insert(scan).values({ id: scanId, workspaceId, type: engine.type, state: "QUEUED", options });
+
+  const size = Math.max(1, engine.targetsPerTask(wanted.length, options));
+  const taskIds = Array.from({ length: Math.ceil(wanted.length / size) }, () => uuidv7());
+  const queuedUntil = sql`now() + make_interval(hours => ${queuedHours})`;
+  if (taskIds.length > 0) await tx.insert(task).values(taskIds.map((id) => ({ id, scanId, type: engine.type, state: "queued", queuedUntil })));
+
+  const taskOf = new Map(wanted.map(({ row }, index) => [row.id, taskIds[Math.floor(index / size)]]));
+  const rows = checked.map(({ row, refusal }, ordinal) => ({
+    scanId,
+    targetId: row.id,
+    target: row.target,
+    ordinal,
+    taskId: taskOf.get(row.id) ?? null,
+    ...(refusal === undefined ? {} : { kind: "skipped", reason: refusal, observedAt: sql`now()` }),
+  }));
+  await tx.insert(scanTarget).values(rows);
+  if (taskIds.length === 0) await finishScan(tx, services.boss, scanId);
+  return scanId;
+}

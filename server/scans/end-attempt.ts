@@ -1,0 +1,76 @@
+import type { AttemptEnd } from "@periscan/contract/worker-protocol.ts";
+import { and, count, eq, isNull, ne, sql } from "drizzle-orm";
+import type { Transaction } from "../db/connect.ts";
+import { scanTarget, task } from "../db/schema.ts";
+import type { Services } from "../services.ts";
+import { finishScan } from "./finish-scan.ts";
+import { lockAttempt } from "./lock-attempt.ts";
+
+/** So many attempts in a row may end without one new outcome. */
+const maxFailures = 4;
+
+export type AttemptError = NonNullable<AttemptEnd["error"]>;
+
+/** Ends an attempt as its worker says. What has no outcome yet goes back to the queue, or is skipped with the reason. Throws 409 once the attempt is over. */
+export async function endAttempt(services: Services, taskId: string, { attempt, error }: AttemptEnd): Promise<void> {
+  const requeued = await services.db.transaction(async (tx) => {
+    const { scanId } = await lockAttempt(tx, taskId, attempt);
+    return closeAttempt(tx, services.boss, { scanId, taskId, error });
+  });
+  if (requeued) services.bell.ring();
+}
+
+interface Ending {
+  scanId: string;
+  taskId: string;
+  error: AttemptError | undefined;
+}
+
+/** The same under a lock that the caller holds. True where the task was queued again. */
+export async function closeAttempt(tx: Transaction, boss: Services["boss"], { scanId, taskId, error }: Ending): Promise<boolean> {
+  const [missing] = await tx
+    .select({ targets: count() })
+    .from(scanTarget)
+    .where(and(eq(scanTarget.taskId, taskId), isNull(scanTarget.kind)));
+  const ending = (missing?.targets ?? 0) === 0 ? undefined : (error ?? silence);
+  if (ending?.retry && (await requeue(tx, taskId, ending))) return true;
+
+  await tx
+    .update(task)
+    .set({ state: "ended", leaseUntil: null, errorCode: ending?.code ?? null, errorMessage: ending?.message ?? null })
+    .where(eq(task.id, taskId));
+  if (ending) await skipMissing(tx, taskId, ending.message);
+  const [open] = await tx
+    .select({ tasks: count() })
+    .from(task)
+    .where(and(eq(task.scanId, scanId), ne(task.state, "ended")));
+  if (open?.tasks === 0) await finishScan(tx, boss, scanId);
+  return false;
+}
+
+/** An engine that ends well must have spoken of every target: silence is never taken for clean. */
+const silence: AttemptError = { code: "engine.silent", message: "The engine ended without a word on this target.", retry: true };
+
+/** False where the task failed too often. The pause grows with each failure. */
+async function requeue(tx: Transaction, taskId: string, error: AttemptError): Promise<boolean> {
+  const rows = await tx
+    .update(task)
+    .set({
+      state: "queued",
+      leaseUntil: null,
+      failures: sql`failures + 1`,
+      availableAt: sql`now() + make_interval(secs => failures)`,
+      errorCode: error.code,
+      errorMessage: error.message,
+    })
+    .where(and(eq(task.id, taskId), sql`failures + 1 < ${maxFailures}`))
+    .returning({ id: task.id });
+  return rows.length > 0;
+}
+
+async function skipMissing(tx: Transaction, taskId: string, message: string): Promise<void> {
+  await tx
+    .update(scanTarget)
+    .set({ kind: "skipped", reason: `Not scanned to the end: ${message}`, observedAt: sql`now()` })
+    .where(and(eq(scanTarget.taskId, taskId), isNull(scanTarget.kind)));
+}

@@ -1,0 +1,88 @@
+import type { OutcomeKind } from "@periscan/contract/outcome.ts";
+import type { Engine } from "@periscan/engines/kit/engine.ts";
+import { findEngine } from "@periscan/engines/registry.ts";
+import { and, asc, eq, isNotNull, sql } from "drizzle-orm";
+import { fromDrizzle } from "pg-boss";
+import { v7 as uuidv7 } from "uuid";
+import type { Transaction } from "../db/connect.ts";
+import { result, scan, scanTarget, task } from "../db/schema.ts";
+import { renderQueue } from "../queue/start-queue.ts";
+import { applyOutcomes } from "../risks/apply-outcomes.ts";
+import type { Services } from "../services.ts";
+
+interface ScanError {
+  code: string;
+  message: string;
+}
+
+/**
+ * Ends a scan whose tasks have all ended, under the scan's lock: risks, state, and the jobs that make its results. SUCCEEDED where at least
+ * one target was looked at to the end; FAILED otherwise, or with `cause`, and then the scan says why.
+ */
+export async function finishScan(tx: Transaction, boss: Services["boss"], scanId: string, cause?: ScanError): Promise<void> {
+  const [row] = await tx.select().from(scan).where(eq(scan.id, scanId));
+  const engine = row && findEngine(row.type);
+  if (!row || !engine) throw new Error(`scan ${scanId} has no engine`);
+  await applyOutcomes(tx, { scanId, workspaceId: row.workspaceId, engine });
+  const error = cause ?? (await findFailure(tx, scanId));
+  await tx
+    .update(scan)
+    .set({
+      state: error ? "FAILED" : "SUCCEEDED",
+      ...(error ? { errorCode: error.code, errorMessage: error.message } : { progress: 100 }),
+      finishedAt: sql`now()`,
+    })
+    .where(eq(scan.id, scanId));
+  await addResults(tx, boss, { scanId, workspaceId: row.workspaceId, engine });
+}
+
+/** Why no target was looked at to the end; undefined where one was. */
+async function findFailure(tx: Transaction, scanId: string): Promise<ScanError | undefined> {
+  const targets = await tx
+    .select({ target: scanTarget.target, kind: scanTarget.kind, reason: scanTarget.reason })
+    .from(scanTarget)
+    .where(eq(scanTarget.scanId, scanId))
+    .orderBy(asc(scanTarget.ordinal));
+  if (targets.some(({ kind }) => kind === "complete")) return undefined;
+  const [failed] = await tx
+    .select({ code: task.errorCode, message: task.errorMessage })
+    .from(task)
+    .where(and(eq(task.scanId, scanId), eq(task.state, "ended"), isNotNull(task.errorCode)))
+    .limit(1);
+  if (failed?.code) return { code: failed.code, message: failed.message ?? failed.code };
+  const [first] = targets;
+  if (!first) return { code: "scan.nothing_to_scan", message: "The scan has no targets." };
+  const example = `${first.target}: ${first.reason ?? ""}`;
+  if (targets.length === 1) return { code: summaries[first.kind as OutcomeKind].code, message: example };
+  const summary = summaries[targets.every(({ kind }) => kind === first.kind) ? (first.kind as OutcomeKind) : "partial"];
+  return { code: summary.code, message: `${summary.text} ${example}` };
+}
+
+const summaries: Record<OutcomeKind, { code: string; text: string }> = {
+  complete: { code: "scan.failed", text: "The scan failed." },
+  partial: { code: "scan.incomplete", text: "No target was looked at to the end. The first of them:" },
+  unreachable: { code: "scan.unreachable", text: "No target answered. The first of them:" },
+  skipped: { code: "scan.nothing_to_scan", text: "No target could be scanned. The first of them:" },
+};
+
+async function addResults(
+  tx: Transaction,
+  boss: Services["boss"],
+  { scanId, workspaceId, engine }: { scanId: string; workspaceId: string; engine: Engine },
+): Promise<void> {
+  const [native] = await tx
+    .select({ targetId: scanTarget.targetId })
+    .from(scanTarget)
+    .where(and(eq(scanTarget.scanId, scanId), eq(scanTarget.hasNative, true)))
+    .limit(1);
+  const stem = `${engine.type.toLowerCase().replaceAll("_", "-")}-${scanId}`;
+  const files = [
+    ...(native ? [{ kind: "native" as const, contentType: engine.native.contentType as string, fileName: `${stem}.${engine.native.extension}` }] : []),
+    { kind: "html" as const, contentType: "text/html", fileName: `${stem}.html` },
+    { kind: "pdf" as const, contentType: "application/pdf", fileName: `${stem}.pdf` },
+    { kind: "json" as const, contentType: "application/json", fileName: engine.native.extension === "json" ? `${stem}-periscan.json` : `${stem}.json` },
+  ].map((file) => ({ id: uuidv7(), workspaceId, scanId, ...file }));
+  await tx.insert(result).values(files);
+  const jobs = files.map(({ id }) => ({ id, data: { resultId: id } }));
+  await boss.insert(renderQueue, jobs, { db: fromDrizzle(tx, sql) });
+}

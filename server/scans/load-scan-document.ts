@@ -1,0 +1,117 @@
+import { type ThreatLevel, threatLevels } from "@periscan/contract/risk.ts";
+import type { ScanTarget } from "@periscan/contract/scan.ts";
+import type { DocumentRisk, ScanDocument } from "@periscan/contract/scan-document.ts";
+import type { Engine } from "@periscan/engines/kit/engine.ts";
+import { findEngine } from "@periscan/engines/registry.ts";
+import { asc, eq } from "drizzle-orm";
+import type { Database } from "../db/connect.ts";
+import { detection, risk, scan, scanRisk, scanTarget, workspace } from "../db/schema.ts";
+import { presentTarget } from "./present-scan.ts";
+
+/** Everything that the results of an ended scan show, as this scan saw it. Throws where there is no such scan. */
+export async function loadScanDocument(db: Database, scanId: string): Promise<ScanDocument> {
+  const [found] = await db.select().from(scan).innerJoin(workspace, eq(workspace.id, scan.workspaceId)).where(eq(scan.id, scanId));
+  const engine = found && findEngine(found.scan.type);
+  if (!found || !engine) throw new Error(`scan ${scanId} is gone or has no engine`);
+  const rows = await db.select().from(scanTarget).where(eq(scanTarget.scanId, scanId)).orderBy(asc(scanTarget.ordinal));
+  const targets = rows.map((row) => presentTarget(engine.type, row));
+  const risks = await loadRisks(db, { scanId, engine, targets });
+  return {
+    format: "periscan.scan/1",
+    generated_at: new Date().toISOString(),
+    scan: presentHead(found.scan, engine, rows),
+    workspace: found.workspace.name,
+    summary: summarise(risks, targets),
+    risks,
+    targets,
+    not_covered: targets.flatMap(listGaps),
+  };
+}
+
+function presentHead(row: typeof scan.$inferSelect, engine: Engine, targets: (typeof scanTarget.$inferSelect)[]): ScanDocument["scan"] {
+  return {
+    id: row.id,
+    type: engine.type,
+    title: engine.title,
+    state: row.state as ScanDocument["scan"]["state"],
+    ...(row.errorCode === null ? {} : { error: { code: row.errorCode, message: row.errorMessage ?? "" } }),
+    options: row.options as Record<string, unknown>,
+    engine_versions: [...new Set(targets.flatMap(({ engineVersion }) => engineVersion ?? []))].sort(),
+    created_at: row.createdAt.toISOString(),
+    ...(row.startedAt ? { started_at: row.startedAt.toISOString() } : {}),
+    ...(row.finishedAt ? { finished_at: row.finishedAt.toISOString() } : {}),
+  };
+}
+
+interface RiskSource {
+  scanId: string;
+  engine: Engine;
+  targets: ScanTarget[];
+}
+
+async function loadRisks(db: Database, { scanId, engine, targets }: RiskSource): Promise<DocumentRisk[]> {
+  const rows = await db
+    .select({ change: scanRisk.change, risk, detection })
+    .from(scanRisk)
+    .innerJoin(risk, eq(risk.id, scanRisk.riskId))
+    .leftJoin(detection, eq(detection.id, scanRisk.detectionId))
+    .where(eq(scanRisk.scanId, scanId));
+  const order = new Map(targets.map(({ target_id }, index) => [target_id, index]));
+  const rank = ({ threat_level, target_id }: DocumentRisk) => threatLevels.indexOf(threat_level) * targets.length + (order.get(target_id) ?? 0);
+  const names = new Map(targets.map(({ target_id, target }) => [target_id, target]));
+  return rows.map((row) => presentRisk(row, engine, names)).sort((a, b) => rank(a) - rank(b) || a.title.localeCompare(b.title, "en", { numeric: true }));
+}
+
+interface RiskRow {
+  change: string;
+  risk: typeof risk.$inferSelect;
+  detection: typeof detection.$inferSelect | null;
+}
+
+function presentRisk({ change, risk: life, detection: seen }: RiskRow, engine: Engine, names: Map<string, string>): DocumentRisk {
+  const content = seen ?? life;
+  return {
+    risk_id: life.id,
+    target_id: life.targetId,
+    target: names.get(life.targetId) ?? "",
+    change: change as DocumentRisk["change"],
+    status: change === "closed" ? "CLOSED" : "OPEN",
+    is_accepted: life.isAccepted,
+    title: content.title,
+    threat_level: content.threatLevel as ThreatLevel,
+    description: content.description,
+    solution: content.solution,
+    references: content.references,
+    additional_info: content.additionalInfo,
+    evidence: engine.view(content.detail),
+    first_detected_at: life.firstDetectedAt.toISOString(),
+    last_detected_at: life.lastDetectedAt.toISOString(),
+  };
+}
+
+function summarise(risks: DocumentRisk[], targets: ScanTarget[]): ScanDocument["summary"] {
+  const countRisks = (matches: (risk: DocumentRisk) => boolean) => risks.filter(matches).length;
+  const countTargets = (outcome: ScanTarget["outcome"]) => targets.filter((target) => target.outcome === outcome).length;
+  const byLevel = threatLevels.map((level) => [level, countRisks(({ threat_level, status }) => threat_level === level && status === "OPEN")]);
+  return {
+    risks: Object.fromEntries(byLevel) as Record<ThreatLevel, number>,
+    changes: {
+      new_open: countRisks(({ change }) => change === "new_open"),
+      still_open: countRisks(({ change }) => change === "still_open"),
+      closed: countRisks(({ change }) => change === "closed"),
+    },
+    targets: {
+      complete: countTargets("complete"),
+      partial: countTargets("partial"),
+      unreachable: countTargets("unreachable"),
+      skipped: countTargets("skipped"),
+      pending: countTargets("pending"),
+    },
+  };
+}
+
+/** What a reader must not take for clean: why a target was not looked at to the end, and what limits a look that was. */
+function listGaps({ target, outcome, reason, notes }: ScanTarget): ScanDocument["not_covered"] {
+  const gaps = outcome === "complete" ? notes : [reason ?? outcome, ...notes];
+  return gaps.map((what) => ({ target, what }));
+}

@@ -1,0 +1,26 @@
+import { eq, sql } from "drizzle-orm";
+import { attemptOver } from "../api-error.ts";
+import type { Transaction } from "../db/connect.ts";
+import { scan, type task } from "../db/schema.ts";
+import { isId } from "../page.ts";
+
+export type ScanRow = typeof scan.$inferSelect;
+export type TaskRow = typeof task.$inferSelect;
+
+/** The scan's row is the lock of the scan's life: whatever changes its tasks, outcomes or state takes it first, so none can wait in a circle. */
+export async function lockScan(tx: Transaction, scanId: string): Promise<ScanRow | undefined> {
+  const [row] = await tx.select().from(scan).where(eq(scan.id, scanId)).for("update");
+  return row;
+}
+
+/** Locks the scan of a task and answers its id. Throws 409 unless `attempt` is the task's newest and still running. */
+export async function lockAttempt(tx: Transaction, taskId: string, attempt: number): Promise<{ scanId: string }> {
+  if (!isId(taskId)) throw attemptOver();
+  const found = await tx.execute<{ scan_id: string }>(sql`
+    select scan.id as scan_id from scan join task on task.scan_id = scan.id where task.id = ${taskId} for update of scan`);
+  const scanId = found.rows[0]?.scan_id;
+  // Read again under the lock: the row above may be older than the change that held it.
+  const live = await tx.execute(sql`select 1 from task where id = ${taskId} and attempt = ${attempt} and state = 'running'`);
+  if (scanId === undefined || live.rows.length === 0) throw attemptOver();
+  return { scanId };
+}

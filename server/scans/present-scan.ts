@@ -1,0 +1,69 @@
+import type { Scan, ScanTarget } from "@periscan/contract/scan.ts";
+import { findEngine } from "@periscan/engines/registry.ts";
+import { asc, inArray } from "drizzle-orm";
+import type { Database } from "../db/connect.ts";
+import { result, type scan, scanRisk, scanTarget } from "../db/schema.ts";
+
+type ScanRow = typeof scan.$inferSelect;
+type TargetRow = typeof scanTarget.$inferSelect;
+
+/** Scans as the API shows them, in the order given; three queries however many there are. */
+export async function presentScans(db: Database, scans: ScanRow[]): Promise<Scan[]> {
+  const ids = scans.map(({ id }) => id);
+  if (ids.length === 0) return [];
+  const [targets, results, risks] = await Promise.all([
+    db.select().from(scanTarget).where(inArray(scanTarget.scanId, ids)).orderBy(asc(scanTarget.ordinal)),
+    db.select().from(result).where(inArray(result.scanId, ids)).orderBy(asc(result.id)),
+    db.select().from(scanRisk).where(inArray(scanRisk.scanId, ids)).orderBy(asc(scanRisk.riskId)),
+  ]);
+  const of = <R extends { scanId: string }>(rows: R[]) => Map.groupBy(rows, ({ scanId }) => scanId);
+  const [targetsOf, resultsOf, risksOf] = [of(targets), of(results), of(risks)];
+  return scans.map((row) => {
+    const changes = (change: string) => (risksOf.get(row.id) ?? []).filter((risk) => risk.change === change).map(({ riskId }) => ({ risk_id: riskId }));
+    return {
+      ...presentHead(row),
+      results: (resultsOf.get(row.id) ?? []).map((file) => ({ result_id: file.id, content_type: file.contentType as Scan["results"][number]["content_type"] })),
+      ...presentTargets(row.type, targetsOf.get(row.id) ?? []),
+      risks: { new_open: changes("new_open"), still_open: changes("still_open"), closed: changes("closed") },
+    };
+  });
+}
+
+function presentHead(row: ScanRow) {
+  return {
+    id: row.id,
+    type: row.type as Scan["type"],
+    state: row.state as Scan["state"],
+    progress: row.progress,
+    options: row.options as Record<string, unknown>,
+    ...(row.errorCode === null ? {} : { error: { code: row.errorCode, message: row.errorMessage ?? "" } }),
+    created_at: row.createdAt.toISOString(),
+    ...(row.startedAt ? { started_at: row.startedAt.toISOString() } : {}),
+    ...(row.finishedAt ? { finished_at: row.finishedAt.toISOString() } : {}),
+  };
+}
+
+function presentTargets(type: string, rows: TargetRow[]) {
+  return {
+    requested_targets: rows.map((row) => ({ target_id: row.targetId, target: row.target })),
+    resolved_targets: rows.flatMap((row) => (row.resolvedTarget === null ? [] : [{ target_id: row.targetId, resolved_target: row.resolvedTarget }])),
+    skipped_targets: rows.flatMap((row) =>
+      row.kind === null || row.kind === "complete" ? [] : [{ target_id: row.targetId, skipped_reason: row.reason ?? row.kind }],
+    ),
+    targets: rows.map((row) => presentTarget(type, row)),
+  };
+}
+
+/** One target of a scan with its outcome so far. */
+export function presentTarget(type: string, row: TargetRow): ScanTarget {
+  return {
+    target_id: row.targetId,
+    target: row.target,
+    outcome: (row.kind as ScanTarget["outcome"] | null) ?? "pending",
+    ...(row.reason === null ? {} : { reason: row.reason }),
+    ...(row.resolvedTarget === null ? {} : { resolved_target: row.resolvedTarget }),
+    ...(row.coverage === null ? {} : { coverage: findEngine(type)?.describeCoverage(row.coverage) ?? "" }),
+    notes: row.notes,
+    ...(row.observedAt ? { observed_at: row.observedAt.toISOString() } : {}),
+  };
+}

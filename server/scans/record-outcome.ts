@@ -1,0 +1,109 @@
+import type { Heartbeat, OutcomeReport } from "@periscan/contract/worker-protocol.ts";
+import { and, eq, isNull, sql } from "drizzle-orm";
+import { ApiError, attemptOver } from "../api-error.ts";
+import { cleanText } from "../clean-text.ts";
+import type { Database, Transaction } from "../db/connect.ts";
+import { detection, scanTarget, task } from "../db/schema.ts";
+import { leaseSeconds } from "./claim-task.ts";
+import { lockAttempt } from "./lock-attempt.ts";
+
+/** Keeps the lease and moves the progress. Throws 409 once the attempt is over. */
+export async function heartbeat(db: Database, taskId: string, { attempt, progress }: Heartbeat): Promise<void> {
+  await db.transaction(async (tx) => {
+    const { scanId } = await lockAttempt(tx, taskId, attempt);
+    await renewLease(tx, taskId, progress);
+    await updateProgress(tx, scanId);
+  });
+}
+
+async function renewLease(tx: Transaction, taskId: string, progress?: number): Promise<void> {
+  await tx
+    .update(task)
+    .set({
+      leaseUntil: sql`now() + make_interval(secs => ${leaseSeconds})`,
+      ...(progress === undefined ? {} : { progress: sql`greatest(progress, ${progress})` }),
+    })
+    .where(eq(task.id, taskId));
+}
+
+/** Keeps one target's outcome. One that was sent before is accepted and changes nothing. Throws 409 once the attempt is over. */
+export async function recordOutcome(db: Database, taskId: string, given: OutcomeReport): Promise<void> {
+  const report = cleanText(given);
+  await db.transaction(async (tx) => {
+    const { scanId } = await lockAttempt(tx, taskId, report.attempt);
+    const written = await writeOutcome(tx, taskId, report);
+    if (!written) return refuseUnlessResent(tx, taskId, report);
+    await insertDetections(tx, scanId, report);
+    await renewLease(tx, taskId);
+    await tx.update(task).set({ failures: 0 }).where(eq(task.id, taskId));
+    await updateProgress(tx, scanId);
+  });
+}
+
+async function writeOutcome(tx: Transaction, taskId: string, report: OutcomeReport): Promise<boolean> {
+  const { outcome } = report;
+  const rows = await tx
+    .update(scanTarget)
+    .set({
+      kind: outcome.kind,
+      reason: outcome.reason ?? null,
+      resolvedTarget: report.resolved_target ?? null,
+      coverage: outcome.coverage ?? null,
+      notes: outcome.notes,
+      engineVersion: report.engine_version ?? null,
+      hasNative: report.has_native,
+      attempt: report.attempt,
+      sequence: report.sequence,
+      observedAt: sql`now()`,
+    })
+    .where(and(eq(scanTarget.taskId, taskId), eq(sql`${scanTarget.targetId}::text`, report.target_id), isNull(scanTarget.kind)))
+    .returning({ targetId: scanTarget.targetId });
+  return rows.length === 1;
+}
+
+async function refuseUnlessResent(tx: Transaction, taskId: string, report: OutcomeReport): Promise<void> {
+  const [known] = await tx
+    .select({ attempt: scanTarget.attempt, sequence: scanTarget.sequence })
+    .from(scanTarget)
+    .where(and(eq(scanTarget.taskId, taskId), eq(sql`${scanTarget.targetId}::text`, report.target_id)));
+  if (!known) throw new ApiError(400, "request.invalid", "target_id is not a target of this task.", { field: "target_id" });
+  if (known.attempt !== report.attempt || known.sequence !== report.sequence) throw attemptOver();
+}
+
+const rowsPerInsert = 1000;
+
+async function insertDetections(tx: Transaction, scanId: string, { target_id, outcome }: OutcomeReport): Promise<void> {
+  // A target that was deleted meanwhile took its risks with it, and this lock keeps one from being deleted under us.
+  const alive = await tx.execute(sql`select 1 from target where id = ${target_id} for key share`);
+  if (alive.rows.length === 0) return;
+  const rows = outcome.detections.map((seen) => ({
+    scanId,
+    targetId: target_id,
+    key: seen.key,
+    scope: seen.scope,
+    title: seen.title,
+    threatLevel: seen.threat_level,
+    description: seen.description,
+    solution: seen.solution,
+    references: seen.references,
+    additionalInfo: seen.additional_info,
+    detail: seen.detail,
+  }));
+  for (let start = 0; start < rows.length; start += rowsPerInsert) {
+    await tx
+      .insert(detection)
+      .values(rows.slice(start, start + rowsPerInsert))
+      .onConflictDoNothing();
+  }
+}
+
+/** Done targets, plus each running attempt's share of those that are left. It never runs backwards, and 100 is for the end alone. */
+async function updateProgress(tx: Transaction, scanId: string): Promise<void> {
+  await tx.execute(sql`
+    with part as (
+      select count(*) filter (where scan_target.kind is not null) as done,
+             count(*) as total,
+             coalesce(sum(task.progress) filter (where scan_target.kind is null and task.state = 'running'), 0) as running
+      from scan_target left join task on task.id = scan_target.task_id where scan_target.scan_id = ${scanId})
+    update scan set progress = greatest(scan.progress, least(99, floor(100 * (part.done + part.running) / part.total)::int)) from part where scan.id = ${scanId}`);
+}

@@ -1,0 +1,17 @@
+import type { PgBoss } from "pg-boss";
+import type { Logger } from "pino";
+import type { Database } from "./db/connect.ts";
+import type { FileStore } from "./file-store.ts";
+import type { TaskBell } from "./scans/task-bell.ts";
+
+/** What the operations stand on; made once by `startServer`. */
+export interface Services {
+  db: Database;
+  boss: PgBoss;
+  files: FileStore;
+  /** Wakes the workers' long polls. */
+  bell: TaskBell;
+  /** Whether loopback may be scanned: only while we listen on loopback alone. */
+  allowLoopback: boolean;
+  log: Logger;
+}

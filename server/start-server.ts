@@ -1,0 +1,98 @@
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Job } from "pg-boss";
+import pino from "pino";
+import { buildApp, isLoopbackHost } from "./app.ts";
+import { connect } from "./db/connect.ts";
+import { createFileStore } from "./file-store.ts";
+import { renderQueue, startQueue } from "./queue/start-queue.ts";
+import { leaseSeconds } from "./scans/claim-task.ts";
+import { failResult, makeResult } from "./scans/make-result.ts";
+import { reapTasks } from "./scans/reap.ts";
+import { createTaskBell } from "./scans/task-bell.ts";
+import type { Services } from "./services.ts";
+
+export interface ServerSettings {
+  databaseUrl: string;
+  host: string;
+  /** 0 takes a free one. */
+  port: number;
+  dataFolder: string;
+  logLevel?: string;
+}
+
+export interface RunningServer {
+  url: string;
+  /** Answers no more requests, ends the background work, closes the database. */
+  stop(): Promise<void>;
+}
+
+/** Migrates the database and serves: the API, the reaper, the jobs that make results. Logs JSON lines to standard error. */
+export async function startServer(settings: ServerSettings): Promise<RunningServer> {
+  const log = pino({ name: "server", level: settings.logLevel ?? "info" }, pino.destination({ dest: 2, sync: true }));
+  const { db, close } = await connect(settings.databaseUrl, (error) => log.warn({ err: error }, "idle database connection broke"));
+  const boss = await startQueue(settings.databaseUrl, log);
+  const files = createFileStore(join(settings.dataFolder, "files"));
+  const services: Services = { db, boss, files, bell: createTaskBell(), allowLoopback: isLoopbackHost(settings.host), log };
+  await startRendering(services);
+  const app = await buildApp(services);
+  await app.listen({ host: settings.host, port: settings.port });
+  const stopReaper = startReaper(services);
+  const url = addressOf(settings.host, app.server.address());
+  log.info({ url }, "listening");
+  return {
+    url,
+    stop: async () => {
+      await stopReaper();
+      await app.close();
+      await boss.stop({ graceful: true, timeout: 3000 });
+      await close();
+    },
+  };
+}
+
+function addressOf(host: string, address: ReturnType<import("node:http").Server["address"]>): string {
+  const port = typeof address === "object" && address ? address.port : 0;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+/** One at a time: setting a PDF takes a core and memory. */
+async function startRendering(services: Services): Promise<void> {
+  const settings = {
+    pollingIntervalSeconds: 2,
+    notifyPollingIntervalSeconds: 2,
+    batchSize: 1,
+    localConcurrency: 1,
+    includeMetadata: true as const,
+    heartbeatRefreshSeconds: 3,
+  };
+  await services.boss.work<{ resultId: string }>(renderQueue, settings, async ([job]) => {
+    if (!job) return;
+    try {
+      await makeResult(services, job.data.resultId);
+    } catch (error) {
+      const last = (job as Job & { retryCount: number; retryLimit: number }).retryCount >= (job as Job & { retryLimit: number }).retryLimit;
+      services.log.error({ err: error, resultId: job.data.resultId, last }, "result could not be made");
+      if (last) await failResult(services.db, job.data.resultId);
+      throw error;
+    }
+  });
+}
+
+/** Once a second. Leases count only once the workers had time to come back: while no server ran nobody could renew them. */
+function startReaper(services: Services): () => Promise<void> {
+  const stopping = new AbortController();
+  const startedAt = performance.now();
+  const run = async () => {
+    while (!stopping.signal.aborted) {
+      const leasesCount = performance.now() - startedAt > leaseSeconds * 1000;
+      await reapTasks(services, { leasesCount }).catch((error) => services.log.warn({ err: error }, "reaper failed; it runs again in a second"));
+      await sleep(1000, undefined, { signal: stopping.signal }).catch(() => {});
+    }
+  };
+  const running = run();
+  return async () => {
+    stopping.abort();
+    await running;
+  };
+}

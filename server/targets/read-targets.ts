@@ -1,0 +1,31 @@
+import { maxTargetsPerScan } from "@periscan/contract/scan.ts";
+import { refuseAddress, refuseName } from "@periscan/contract/target-policy.ts";
+import { type ParsedTarget, parseAddress, parseTarget } from "@periscan/contract/target-syntax.ts";
+import type { Engine } from "@periscan/engines/kit/engine.ts";
+import { ApiError } from "../api-error.ts";
+
+/** The canonical texts of what a client named, blocks expanded, each once. Throws an ApiError that names the entry at fault. */
+export function readTargets(inputs: string[]): string[] {
+  const texts = new Set<string>();
+  for (const [index, input] of inputs.entries()) {
+    const parsed = parseTarget(input);
+    if (!parsed.ok) throw new ApiError(400, "target.invalid", `targets[${index}]: ${parsed.reason}`, { field: `targets[${index}]` });
+    for (const { text } of parsed.targets) texts.add(text);
+    if (texts.size > maxTargetsPerScan)
+      throw new ApiError(400, "request.invalid", `targets: a scan has at most ${maxTargetsPerScan} targets, blocks expanded.`, { field: "targets" });
+  }
+  return [...texts];
+}
+
+/** Why a stored target is skipped before anything is resolved, as a sentence; undefined where it may be tried. */
+export function checkTarget(text: string, engine: Engine, allowLoopback: boolean): string | undefined {
+  const parsed = parseTarget(text);
+  const target = parsed.ok ? parsed.targets[0] : undefined;
+  if (!target) return "The target cannot be read.";
+  return checkPolicy(target, allowLoopback) ?? engine.refuses(target);
+}
+
+function checkPolicy({ host }: ParsedTarget, allowLoopback: boolean): string | undefined {
+  const refusal = parseAddress(host) === undefined ? refuseName(host) : refuseAddress(host, { allowLoopback });
+  return refusal === undefined ? undefined : `Refused by the target policy: ${refusal}.`;
+}

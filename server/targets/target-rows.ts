@@ -1,0 +1,50 @@
+import { and, arrayOverlaps, eq, inArray } from "drizzle-orm";
+import { v7 as uuidv7 } from "uuid";
+import { notFound } from "../api-error.ts";
+import type { Transaction } from "../db/connect.ts";
+import { target } from "../db/schema.ts";
+import { isId } from "../page.ts";
+
+export type TargetRow = typeof target.$inferSelect;
+
+/** The rows of these canonical texts, in their order; the unknown ones are made. */
+export async function ensureTargets(tx: Transaction, workspaceId: string, texts: string[]): Promise<TargetRow[]> {
+  if (texts.length === 0) return [];
+  // Sorted, so that two requests with the same new targets cannot wait for each other.
+  const values = [...texts].sort().map((text) => ({ id: uuidv7(), workspaceId, target: text }));
+  await tx.insert(target).values(values).onConflictDoNothing();
+  const rows = await tx
+    .select()
+    .from(target)
+    .where(and(eq(target.workspaceId, workspaceId), inArray(target.target, texts)));
+  const byText = new Map(rows.map((row) => [row.target, row]));
+  return texts.flatMap((text) => byText.get(text) ?? []);
+}
+
+/** The rows with these ids, and those with one of these tags. An id that is not the workspace's own is a 404 that names it. */
+export async function findRequestedTargets(tx: Transaction, workspaceId: string, wanted: { ids: string[]; tags: string[] }): Promise<TargetRow[]> {
+  const ids = wanted.ids.filter(isId);
+  const ours = eq(target.workspaceId, workspaceId);
+  const byId =
+    ids.length === 0
+      ? []
+      : await tx
+          .select()
+          .from(target)
+          .where(and(ours, inArray(target.id, ids)));
+  const known = new Map(byId.map((row) => [row.id, row]));
+  const listed = wanted.ids.map((id, index) => {
+    const row = known.get(id);
+    if (!row) throw notFound("target", `target_ids[${index}]`);
+    return row;
+  });
+  const tagged =
+    wanted.tags.length === 0
+      ? []
+      : await tx
+          .select()
+          .from(target)
+          .where(and(ours, arrayOverlaps(target.tags, wanted.tags)))
+          .orderBy(target.id);
+  return [...listed, ...tagged];
+}

@@ -1,0 +1,151 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { AttemptEnd, Task } from "@periscan/contract/worker-protocol.ts";
+import { EngineError, type EngineEvent, type EngineLimits, type EngineRunner, type PinnedTarget } from "@periscan/engines/kit/engine.ts";
+import { findEngine } from "@periscan/engines/registry.ts";
+import type { Logger } from "pino";
+import { pinTarget } from "./pin-target.ts";
+import { AttemptOverError, RefusedError, type ServerClient } from "./server-client.ts";
+
+export interface TaskContext {
+  client: ServerClient;
+  limits: EngineLimits;
+  dataFolder: string;
+  log: Logger;
+  /** Aborted when the worker stops. */
+  stopping: AbortSignal;
+}
+
+class DeadlineError extends Error {}
+
+/** Runs one attempt to its end: pins the targets, runs the engine, sends what it learns as it comes, and says how it ended. Never throws. */
+export async function runTask(task: Task, context: TaskContext): Promise<void> {
+  const log = context.log.child({ taskId: task.task_id, attempt: task.attempt, type: task.type });
+  const over = new AbortController();
+  const deadline = setTimeout(() => over.abort(new DeadlineError()), task.deadline_seconds * 1000);
+  const signal = AbortSignal.any([over.signal, context.stopping]);
+  const attempt = new AttemptReporter(task, context.client, signal);
+  const beating = keepBeating(attempt, over, log);
+  log.info({ targets: task.targets.length }, "attempt starts");
+  let error: AttemptEnd["error"];
+  try {
+    await runEngine(task, { ...context, log }, attempt, signal);
+  } catch (cause) {
+    error = describeFailure(cause, signal);
+    log.warn({ err: cause, code: error?.code }, "attempt failed");
+  }
+  clearTimeout(deadline);
+  if (!(over.signal.reason instanceof AttemptOverError)) await sayEnd(attempt, error, log);
+  over.abort(new AttemptOverError());
+  await beating;
+  log.info("attempt over");
+}
+
+async function runEngine(task: Task, context: TaskContext, attempt: AttemptReporter, signal: AbortSignal): Promise<void> {
+  const engine = findEngine(task.type);
+  if (!engine) throw new EngineError("engine.missing", `This worker knows no engine for ${task.type}.`, { retry: true });
+  const targets = await pinTargets(task, attempt);
+  if (targets.length === 0) return;
+  const runner = await engine.load();
+  attempt.engineVersion = await requireEngine(runner, context.dataFolder);
+  const options = engine.options.parse(task.options);
+  const runContext = {
+    signal,
+    limits: context.limits,
+    dataFolder: context.dataFolder,
+    log: (message: string, fields?: Record<string, unknown>) => context.log.info(fields ?? {}, message),
+  };
+  for await (const event of runner.run({ type: task.type, options, targets }, runContext)) await attempt.take(event);
+}
+
+async function requireEngine(runner: EngineRunner, dataFolder: string): Promise<string | undefined> {
+  const status = await runner.probe({ dataFolder });
+  if (!status.ready) throw new EngineError("engine.missing", status.missing ?? "The engine is not installed.", { retry: true });
+  return status.version;
+}
+
+async function pinTargets(task: Task, attempt: AttemptReporter): Promise<PinnedTarget[]> {
+  const policy = { allowLoopback: task.policy.allow_loopback };
+  const pins = await Promise.all(task.targets.map(async (target) => ({ target, pin: await pinTarget(target, policy) })));
+  const pinned: PinnedTarget[] = [];
+  for (const { target, pin } of pins) {
+    if (pin.ok) pinned.push(pin.target);
+    else await attempt.take({ kind: "outcome", targetId: target.target_id, outcome: { kind: "skipped", reason: pin.reason, notes: [], detections: [] } });
+  }
+  attempt.pinned = pinned;
+  return pinned;
+}
+
+/** Tells the server of one attempt, in order. */
+class AttemptReporter {
+  engineVersion: string | undefined;
+  pinned: PinnedTarget[] = [];
+  readonly task: Task;
+  readonly client: ServerClient;
+  readonly signal: AbortSignal;
+  #sequence = 0;
+  #progress = 0;
+
+  constructor(task: Task, client: ServerClient, signal: AbortSignal) {
+    this.task = task;
+    this.client = client;
+    this.signal = signal;
+  }
+
+  get progress(): number {
+    return this.#progress;
+  }
+
+  async take(event: EngineEvent): Promise<void> {
+    if (event.kind === "progress") {
+      this.#progress = Math.max(this.#progress, Math.min(1, event.fraction));
+      return;
+    }
+    const { task_id, attempt } = this.task;
+    const { targetId, outcome, native } = event;
+    if (native) await this.client.uploadNative(task_id, { targetId, attempt, content: native }, this.signal);
+    const address = this.pinned.find((pin) => pin.targetId === targetId)?.address;
+    this.#sequence += 1;
+    const report = {
+      attempt,
+      sequence: this.#sequence,
+      target_id: targetId,
+      ...(address === undefined ? {} : { resolved_target: address }),
+      ...(this.engineVersion === undefined ? {} : { engine_version: this.engineVersion }),
+      has_native: native !== undefined,
+      outcome,
+    };
+    await this.client.sendOutcome(task_id, report, this.signal);
+  }
+}
+
+/** While the server is away the engine goes on; only a 409 stops it. */
+async function keepBeating(attempt: AttemptReporter, over: AbortController, log: Logger): Promise<void> {
+  const { task_id, heartbeat_seconds, attempt: number } = attempt.task;
+  while (!over.signal.aborted) {
+    try {
+      await attempt.client.heartbeat(task_id, { attempt: number, progress: attempt.progress }, over.signal);
+    } catch (error) {
+      if (error instanceof AttemptOverError) over.abort(error);
+      else if (!over.signal.aborted) log.debug({ err: error }, "heartbeat did not arrive");
+    }
+    await sleep(heartbeat_seconds * 1000, undefined, { signal: over.signal }).catch(() => {});
+  }
+}
+
+function describeFailure(cause: unknown, signal: AbortSignal): AttemptEnd["error"] {
+  if (signal.aborted && signal.reason instanceof DeadlineError) return { code: "task.deadline", message: "The time limit passed.", retry: false };
+  if (signal.aborted) return { code: "worker.stopped", message: "The worker was stopped.", retry: true };
+  if (cause instanceof EngineError) return { code: cause.code, message: cause.message, retry: cause.retry };
+  if (cause instanceof RefusedError) return { code: "server.refused", message: `What the engine found could not be stored: ${cause.message}`, retry: true };
+  return { code: "worker.error", message: "The worker failed; its log has the cause.", retry: true };
+}
+
+async function sayEnd(attempt: AttemptReporter, error: AttemptEnd["error"], log: Logger): Promise<void> {
+  const end = { attempt: attempt.task.attempt, ...(error === undefined ? {} : { error }) };
+  try {
+    await attempt.client.endAttempt(attempt.task.task_id, end, AbortSignal.timeout(attempt.signal.aborted ? 3000 : 70_000));
+  } catch (cause) {
+    // The lease runs out by itself, and the server moves the task on.
+    if (!(cause instanceof AttemptOverError)) log.warn({ err: cause }, "the end of the attempt could not be told");
+  }
+}

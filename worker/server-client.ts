@@ -1,0 +1,102 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type AttemptEnd, ClaimAnswer, type ClaimRequest, type Heartbeat, type OutcomeReport, type Task } from "@periscan/contract/worker-protocol.ts";
+
+/** The attempt is over: cancelled, past its deadline, or given to another worker. Whatever it still has to say is dropped. */
+export class AttemptOverError extends Error {
+  override readonly name = "AttemptOverError";
+}
+
+/** The server refused a request for a reason that trying again will not change. */
+export class RefusedError extends Error {
+  override readonly name = "RefusedError";
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export interface ServerClient {
+  claim(request: ClaimRequest, signal: AbortSignal): Promise<Task | null>;
+  heartbeat(taskId: string, body: Heartbeat, signal: AbortSignal): Promise<void>;
+  uploadNative(taskId: string, part: { targetId: string; attempt: number; content: Uint8Array }, signal: AbortSignal): Promise<void>;
+  sendOutcome(taskId: string, report: OutcomeReport, signal: AbortSignal): Promise<void>;
+  endAttempt(taskId: string, end: AttemptEnd, signal: AbortSignal): Promise<void>;
+}
+
+interface Call {
+  method: "POST" | "PUT";
+  path: string;
+  body: string | Uint8Array;
+  signal: AbortSignal;
+  timeoutSeconds: number;
+}
+
+/**
+ * Speaks the worker protocol. Everything but `claim` is repeated, with growing pauses, while the server is away or its disk is full: it is
+ * all safe to send twice. Throws AttemptOverError on 409, RefusedError on other refusals, and what aborted `signal`.
+ */
+export function createServerClient({ server, token }: { server: string; token: string }): ServerClient {
+  const call = async ({ method, path, body, signal, timeoutSeconds }: Call): Promise<unknown> => {
+    const response = await fetch(new URL(path, server), {
+      method,
+      body: body as string,
+      headers: { authorization: `Bearer ${token}`, "content-type": typeof body === "string" ? "application/json" : "application/octet-stream" },
+      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutSeconds * 1000)]),
+    });
+    const text = await response.text();
+    if (response.status === 409) throw new AttemptOverError("attempt over");
+    if (!response.ok) throw new RefusedError(response.status, readMessage(text) ?? `The server answered ${response.status}.`);
+    return JSON.parse(text);
+  };
+  const post = (path: string, body: unknown, signal: AbortSignal) =>
+    repeat(() => call({ method: "POST", path, body: JSON.stringify(body), signal, timeoutSeconds: 60 }), signal);
+  const taskPath = (taskId: string, rest: string) => `/worker/v1/tasks/${encodeURIComponent(taskId)}/${rest}`;
+  return {
+    claim: async (request, signal) => {
+      const timeoutSeconds = request.wait_seconds + 30;
+      return ClaimAnswer.parse(await call({ method: "POST", path: "/worker/v1/claim", body: JSON.stringify(request), signal, timeoutSeconds })).data;
+    },
+    heartbeat: async (taskId, body, signal) => {
+      await call({ method: "POST", path: taskPath(taskId, "heartbeat"), body: JSON.stringify(body), signal, timeoutSeconds: 10 });
+    },
+    uploadNative: async (taskId, { targetId, attempt, content }, signal) => {
+      const path = taskPath(taskId, `native/${encodeURIComponent(targetId)}?attempt=${attempt}`);
+      await repeat(() => call({ method: "PUT", path, body: content, signal, timeoutSeconds: 120 }), signal);
+    },
+    sendOutcome: async (taskId, report, signal) => {
+      await post(taskPath(taskId, "outcomes"), report, signal);
+    },
+    endAttempt: async (taskId, end, signal) => {
+      await post(taskPath(taskId, "end"), end, signal);
+    },
+  };
+}
+
+/** So long a server may be away, or its disk be full, before the attempt gives up. By then its lease is long gone. */
+const giveUpSeconds = 60;
+
+async function repeat<T>(action: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  const until = performance.now() + giveUpSeconds * 1000;
+  for (let tries = 0; ; tries++) {
+    try {
+      return await action();
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isPassing(error) || performance.now() > until) throw error;
+      await sleep(Math.min(5000, 100 * 2 ** tries), undefined, { signal });
+    }
+  }
+}
+
+/** Not one of the server's refusals: away, restarting, overloaded, or out of disk. */
+const isPassing = (error: unknown): boolean =>
+  !(error instanceof AttemptOverError) && !(error instanceof RefusedError && error.status < 500 && error.status !== 429);
+
+function readMessage(text: string): string | undefined {
+  try {
+    return (JSON.parse(text) as { error?: { message?: string } }).error?.message;
+  } catch {
+    return undefined;
+  }
+}
