@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import fastifySwagger from "@fastify/swagger";
 import fastifySwaggerUi from "@fastify/swagger-ui";
-import Fastify, { type FastifyInstance } from "fastify";
+import Fastify, { type FastifyInstance, LogController } from "fastify";
 import { jsonSchemaTransform, jsonSchemaTransformObject, serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import qs from "qs";
 import { addHealthRoutes } from "./api/health.ts";
@@ -21,7 +21,7 @@ const bodyLimitBytes = 4 * 1024 * 1024;
 export async function buildApp(services: Services): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: services.log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
     trustProxy: false,
     routerOptions: {
@@ -34,10 +34,10 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler(handleError);
   app.setNotFoundHandler(handleNotFound);
-  refuseNulBytes(app);
   measureRequests(app, services);
   await addDocumentation(app);
   await app.register(async (scope) => {
+    refuseNulBytes(scope);
     const typed = scope.withTypeProvider<ZodTypeProvider>();
     addScanRoutes(typed, services);
     addResultRoutes(typed, services);
@@ -52,7 +52,7 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
 export type TypedApp = ReturnType<typeof withZod>;
 const withZod = (app: FastifyInstance) => app.withTypeProvider<ZodTypeProvider>();
 
-/** PostgreSQL's text has no NUL: refused here once instead of in each field. */
+/** PostgreSQL's text has no NUL: refused here once for clients, instead of in each field. */
 function refuseNulBytes(app: FastifyInstance): void {
   app.removeContentTypeParser("application/json");
   app.addContentTypeParser("application/json", { parseAs: "string" }, (_request, body, done) => {

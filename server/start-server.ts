@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Job } from "pg-boss";
+import type { JobWithMetadata } from "pg-boss";
 import pino from "pino";
 import { buildApp, isLoopbackHost } from "./app.ts";
 import { connect } from "./db/connect.ts";
 import { createFileStore } from "./file-store.ts";
 import { renderQueue, startQueue } from "./queue/start-queue.ts";
 import { leaseSeconds } from "./scans/claim-task.ts";
-import { failResult, makeResult } from "./scans/make-result.ts";
+import { failResults, makeResults } from "./scans/make-results.ts";
 import { reapTasks } from "./scans/reap.ts";
 import { createTaskBell } from "./scans/task-bell.ts";
 import type { Services } from "./services.ts";
@@ -66,14 +66,15 @@ async function startRendering(services: Services): Promise<void> {
     includeMetadata: true as const,
     heartbeatRefreshSeconds: 3,
   };
-  await services.boss.work<{ resultId: string }>(renderQueue, settings, async ([job]) => {
+  await services.boss.work(renderQueue, settings, async ([job]: JobWithMetadata<{ scanId: string }>[]) => {
     if (!job) return;
+    const { scanId } = job.data;
     try {
-      await makeResult(services, job.data.resultId);
+      await makeResults(services, scanId);
     } catch (error) {
-      const last = (job as Job & { retryCount: number; retryLimit: number }).retryCount >= (job as Job & { retryLimit: number }).retryLimit;
-      services.log.error({ err: error, resultId: job.data.resultId, last }, "result could not be made");
-      if (last) await failResult(services.db, job.data.resultId);
+      const last = job.retryCount >= job.retryLimit;
+      services.log.error({ err: error, scanId, last }, "results could not be made");
+      if (last) await failResults(services.db, scanId);
       throw error;
     }
   });

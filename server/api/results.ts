@@ -6,7 +6,7 @@ import { ApiError, notFound } from "../api-error.ts";
 import type { TypedApp } from "../app.ts";
 import { result } from "../db/schema.ts";
 import { isId } from "../page.ts";
-import { resultFile } from "../scans/make-result.ts";
+import { resultFile } from "../scans/make-results.ts";
 import type { Services } from "../services.ts";
 import { requireKey } from "./authenticate.ts";
 import { operation } from "./operation.ts";

@@ -7,7 +7,7 @@ import type { TypedApp } from "../app.ts";
 import { isId } from "../page.ts";
 import { claimTask } from "../scans/claim-task.ts";
 import { endAttempt } from "../scans/end-attempt.ts";
-import { nativePart } from "../scans/make-result.ts";
+import { nativePart } from "../scans/make-results.ts";
 import { heartbeat, recordOutcome } from "../scans/record-outcome.ts";
 import type { Services } from "../services.ts";
 import { requireWorkerToken } from "./authenticate.ts";
@@ -26,9 +26,9 @@ export function addWorkerRoutes(app: TypedApp, services: Services): void {
     parsed(null, payload),
   );
 
-  app.post("/worker/v1/claim", { schema: { hide: true, body: ClaimRequest, response: { 200: ClaimAnswer } } }, async (request) => {
+  app.post("/worker/v1/claim", { schema: { hide: true, body: ClaimRequest, response: { 200: ClaimAnswer } } }, async (request, reply) => {
     const gone = new AbortController();
-    request.raw.once("close", () => gone.abort());
+    reply.raw.once("close", () => gone.abort());
     return { data: await claimTask(services, request.body, gone.signal) };
   });
 

@@ -1,8 +1,8 @@
 import { PgBoss } from "pg-boss";
 import type { Logger } from "pino";
 
-/** Makes one file of a scan. */
-export const renderQueue = "render-result";
+/** Makes the files of an ended scan. */
+export const renderQueue = "render-results";
 
 /** The server's own background jobs. Tasks for workers are not here: their rows are their queue (docs/architecture.md says why). */
 export async function startQueue(databaseUrl: string, log: Logger): Promise<PgBoss> {

@@ -83,6 +83,5 @@ async function addResults(
     { kind: "json" as const, contentType: "application/json", fileName: engine.native.extension === "json" ? `${stem}-periscan.json` : `${stem}.json` },
   ].map((file) => ({ id: uuidv7(), workspaceId, scanId, ...file }));
   await tx.insert(result).values(files);
-  const jobs = files.map(({ id }) => ({ id, data: { resultId: id } }));
-  await boss.insert(renderQueue, jobs, { db: fromDrizzle(tx, sql) });
+  await boss.send(renderQueue, { scanId }, { id: scanId, db: fromDrizzle(tx, sql) });
 }

@@ -1,6 +1,7 @@
+import type { ScanDocument } from "@periscan/contract/scan-document.ts";
 import type { NativeFacts } from "@periscan/engines/kit/engine.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
-import { and, asc, eq, sql } from "drizzle-orm";
+import { and, asc, eq, ne } from "drizzle-orm";
 import type { Database } from "../db/connect.ts";
 import { result, scan, scanTarget } from "../db/schema.ts";
 import type { FileStore } from "../file-store.ts";
@@ -17,23 +18,47 @@ export const resultFile = ({ scanId, id }: Pick<ResultRow, "scanId" | "id">): st
 /** Where one attempt's native output of one target lies until the scan's file is made of them. */
 export const nativePart = (scanId: string, targetId: string, attempt: number): string => `native/${scanId}/${targetId}.${attempt}`;
 
-/** Makes the file of a result and marks it ready; made again it is the same file. Nothing happens where the result is gone, or ready. */
-export async function makeResult({ db, files }: Pick<Services, "db" | "files">, resultId: string): Promise<void> {
-  const [row] = await db.select().from(result).innerJoin(scan, eq(scan.id, result.scanId)).where(eq(result.id, resultId));
-  if (!row || row.result.state === "ready") return;
-  const { kind } = row.result;
-  const content = kind === "native" ? joinNativeParts(db, files, row.scan) : [await renderResult(kind, await loadScanDocument(db, row.scan.id))];
-  await files.write(resultFile(row.result), toAsync(content));
-  await db.update(result).set({ state: "ready", error: null }).where(eq(result.id, resultId));
-  if (kind === "native") await files.remove(`native/${row.scan.id}`);
+/**
+ * Makes the files of an ended scan that are not ready yet; made again they are the same. One that fails does not keep the others from being
+ * made. Throws an AggregateError of what failed.
+ */
+export async function makeResults(services: Pick<Services, "db" | "files">, scanId: string): Promise<void> {
+  const { db } = services;
+  const [owner] = await db.select().from(scan).where(eq(scan.id, scanId));
+  if (!owner) return;
+  const pending = await db
+    .select()
+    .from(result)
+    .where(and(eq(result.scanId, scanId), ne(result.state, "ready")))
+    .orderBy(asc(result.id));
+  const document = await loadScanDocument(db, scanId);
+  const failures: unknown[] = [];
+  for (const row of pending) {
+    try {
+      await makeResult(services, { owner, row, document });
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw new AggregateError(failures, `${failures.length} of the scan's files could not be made`);
 }
 
-/** After the last try: the reader of the file is told, and the log has the cause. */
-export async function failResult(db: Database, resultId: string): Promise<void> {
+async function makeResult(
+  { db, files }: Pick<Services, "db" | "files">,
+  { owner, row, document }: { owner: ScanRow; row: ResultRow; document: ScanDocument },
+): Promise<void> {
+  const content = row.kind === "native" ? joinNativeParts(db, files, owner) : [await renderResult(row.kind, document)];
+  await files.write(resultFile(row), toAsync(content));
+  await db.update(result).set({ state: "ready", error: null }).where(eq(result.id, row.id));
+  if (row.kind === "native") await files.remove(`native/${owner.id}`);
+}
+
+/** After the last try: the reader of a file is told, and the log has the cause. */
+export async function failResults(db: Database, scanId: string): Promise<void> {
   await db
     .update(result)
     .set({ state: "failed", error: "The file could not be made; the server's log says why." })
-    .where(and(eq(result.id, resultId), sql`state <> 'ready'`));
+    .where(and(eq(result.scanId, scanId), eq(result.state, "pending")));
 }
 
 async function* joinNativeParts(db: Database, files: FileStore, row: ScanRow): AsyncIterable<Uint8Array | string> {

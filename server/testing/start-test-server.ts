@@ -1,0 +1,100 @@
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Outcome } from "@periscan/contract/outcome.ts";
+import type { Scan, ScanType } from "@periscan/contract/scan.ts";
+import type { Task } from "@periscan/contract/worker-protocol.ts";
+import { startEmbeddedPostgres } from "../db/embedded-postgres.ts";
+import { openKeys } from "../keys.ts";
+import { startServer } from "../start-server.ts";
+
+export interface Answer<T> {
+  status: number;
+  body: T;
+}
+
+/** A server of its own on a fresh database, and the calls of a client and of a worker. The worker is the test itself: it says what it likes. */
+export async function startTestServer() {
+  const folder = await mkdtemp(join(tmpdir(), "periscan-server-"));
+  await chmod(folder, 0o755);
+  const postgres = await startEmbeddedPostgres({ folder: join(folder, "postgres"), unsafeFast: true });
+  const keys = await openKeys(postgres.url);
+  const { key } = await keys.createApiKey({ name: "test" });
+  const { key: foreignKey } = await keys.createApiKey({ name: "foreign", workspace: "foreign" });
+  const { token } = await keys.createWorkerToken({ name: "test" });
+  const server = await startServer({ databaseUrl: postgres.url, host: "127.0.0.1", port: 0, dataFolder: folder, logLevel: "silent" });
+
+  async function call<T>(method: string, path: string, options: { body?: unknown; headers?: Record<string, string> } = {}): Promise<Answer<T>> {
+    const json = options.body === undefined ? {} : { body: JSON.stringify(options.body) };
+    const type = options.body === undefined ? {} : { "content-type": "application/json" };
+    const response = await fetch(new URL(path, server.url), { method, ...json, headers: { ...type, ...options.headers } });
+    const text = await response.text();
+    return { status: response.status, body: (text.startsWith("{") ? JSON.parse(text) : text) as T };
+  }
+  const asClient = { "x-hostedscan-api-key": key };
+  const asWorker = { authorization: `Bearer ${token}` };
+
+  return {
+    url: server.url,
+    databaseUrl: postgres.url,
+    keys,
+    folder,
+    foreign: { "x-hostedscan-api-key": foreignKey },
+    api: <T>(method: string, path: string, body?: unknown, headers: Record<string, string> = asClient) => call<T>(method, path, { body, headers }),
+    worker: <T>(method: string, path: string, body?: unknown) => call<T>(method, `/worker/v1${path}`, { body, headers: asWorker }),
+    async [Symbol.asyncDispose]() {
+      await server.stop();
+      await keys.close();
+      await postgres.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export type TestServer = Awaited<ReturnType<typeof startTestServer>>;
+
+export const startScan = async (server: TestServer, body: object): Promise<Scan> => (await server.api<{ data: Scan }>("POST", "/v1/scans", body)).body.data;
+
+export const getScan = async (server: TestServer, id: string): Promise<Scan> => (await server.api<{ data: Scan }>("GET", `/v1/scans/${id}`)).body.data;
+
+/** Claims as a worker that has the engine ready. */
+export async function claim(server: TestServer, { type = "NMAP", waitSeconds = 5 }: { type?: ScanType; waitSeconds?: number } = {}): Promise<Task | null> {
+  const request = { worker: { name: "test", version: "0" }, engines: [{ type, ready: true }], wait_seconds: waitSeconds };
+  return (await server.worker<{ data: Task | null }>("POST", "/claim", request)).body.data;
+}
+
+export async function claimSome(server: TestServer): Promise<Task> {
+  const task = await claim(server);
+  if (!task) throw new Error("no task to claim");
+  return task;
+}
+
+/** A complete look at these TCP ports, which found some of them open. */
+export function tcpOutcome({ ports, open }: { ports: string; open: number[] }): Outcome {
+  return {
+    kind: "complete",
+    coverage: { protocol: "tcp", ports, answered: true },
+    notes: [],
+    detections: open.map((port) => ({
+      key: `tcp/${port}`,
+      scope: `tcp/${port}`,
+      title: `Open TCP Port: ${port}`,
+      threat_level: "LOW",
+      description: "The port is open.",
+      solution: "Close it where it is not needed.",
+      references: [],
+      additional_info: { port, protocol: "tcp" },
+      detail: { port, protocol: "tcp" },
+    })),
+  };
+}
+
+/** Sends one outcome for each target of a task and ends the attempt. */
+export async function finishTask(server: TestServer, task: Task, outcome: Outcome): Promise<void> {
+  for (const [index, { target_id }] of task.targets.entries()) {
+    const report = { attempt: task.attempt, sequence: index + 1, target_id, resolved_target: "127.0.0.1", has_native: false, outcome };
+    const sent = await server.worker("POST", `/tasks/${task.task_id}/outcomes`, report);
+    if (sent.status !== 200) throw new Error(`outcome refused: ${JSON.stringify(sent.body)}`);
+  }
+  await server.worker("POST", `/tasks/${task.task_id}/end`, { attempt: task.attempt });
+}
