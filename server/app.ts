@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import fastifySwagger from "@fastify/swagger";
 import fastifySwaggerUi from "@fastify/swagger-ui";
 import Fastify, { type FastifyInstance, LogController } from "fastify";
-import { jsonSchemaTransform, jsonSchemaTransformObject, serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
+import { jsonSchemaTransform, serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import qs from "qs";
 import { addHealthRoutes } from "./api/health.ts";
 import { addResultRoutes } from "./api/results.ts";
@@ -11,6 +11,7 @@ import { addScanRoutes } from "./api/scans.ts";
 import { addTargetRoutes } from "./api/targets.ts";
 import { addWorkerRoutes } from "./api/worker.ts";
 import { ApiError } from "./api-error.ts";
+import { nameSchemasOnce } from "./describe-api.ts";
 import { handleError, handleNotFound } from "./handle-error.ts";
 import { measureRequests } from "./metrics.ts";
 import type { Services } from "./services.ts";
@@ -32,6 +33,7 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
   }) as unknown as FastifyInstance;
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
+  app.removeContentTypeParser("text/plain");
   app.setErrorHandler(handleError);
   app.setNotFoundHandler(handleNotFound);
   measureRequests(app, services);
@@ -91,7 +93,7 @@ async function addDocumentation(app: FastifyInstance): Promise<void> {
       },
     },
     transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject,
+    transformObject: nameSchemasOnce,
   });
   await app.register(fastifySwaggerUi, { routePrefix: "/docs", uiConfig: { persistAuthorization: true } });
   app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());

@@ -47,16 +47,15 @@ const fastifyErrors: Record<string, [number, string, string]> = {
 interface Issue {
   instancePath: string;
   message?: string | undefined;
-  params: { issue?: unknown };
+  params: { keys?: unknown };
 }
 
 /** The first issue, as one sentence that names its field the way that clients write it: `targets[3]`, `filters.status`. */
 function describeInvalid(issues: Issue[], context: string, request: FastifyRequest): ApiError {
   const [issue] = issues;
-  const zodIssue = issue?.params.issue as { code?: string; keys?: string[]; path?: PropertyKey[] } | undefined;
   if (context === "body" && request.body === undefined) return new ApiError(400, "request.invalid", "The request has no body; send a JSON object.");
-  const path = (issue?.instancePath ?? "").split("/").slice(1);
-  const unknown = zodIssue?.code === "unrecognized_keys" ? zodIssue.keys?.[0] : undefined;
+  const path = (issue?.instancePath ?? "").split("/").filter((part) => part !== "");
+  const unknown = Array.isArray(issue?.params.keys) ? String(issue.params.keys[0]) : undefined;
   const field = [...path, ...(unknown === undefined ? [] : [unknown])].reduce(
     (name, part) => (/^\d+$/.test(part) ? `${name}[${part}]` : name ? `${name}.${part}` : part),
     "",
