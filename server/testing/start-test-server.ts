@@ -73,7 +73,7 @@ export async function claimSome(server: TestServer): Promise<Task> {
 export function tcpOutcome({ ports, open }: { ports: string; open: number[] }): Outcome {
   return {
     kind: "complete",
-    coverage: { protocol: "tcp", ports, answered: true },
+    coverage: { protocol: "tcp", ports, answered: true, unsure: "" },
     notes: [],
     detections: open.map((port) => ({
       key: `tcp/${port}`,

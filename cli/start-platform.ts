@@ -1,0 +1,137 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "@periscan/server/db/embedded-postgres.ts";
+import { openKeys } from "@periscan/server/keys.ts";
+import { startServer } from "@periscan/server/start-server.ts";
+import { takeRuntime } from "./runtime-file.ts";
+import { UserError } from "./user-error.ts";
+
+export interface PlatformSettings {
+  dataFolder: string;
+  host: string;
+  /** 0 takes a free one. */
+  port: number;
+  logLevel: string;
+}
+
+export interface Platform {
+  url: string;
+  /** Where the first API key stands. */
+  keyFile: string;
+  stop(): Promise<void>;
+}
+
+const embeddedWorker = "embedded worker";
+
+/** Everything on one machine: PostgreSQL, the server in this process, a worker as a child. What dies of it is started again. */
+export async function startPlatform(settings: PlatformSettings): Promise<Platform> {
+  const { dataFolder, host, port, logLevel } = settings;
+  const runtime = takeRuntime(dataFolder);
+  const undo: (() => unknown)[] = [runtime.release];
+  const stop = async () => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    const database = { folder: join(dataFolder, "postgres") };
+    const postgres = await startEmbeddedPostgres(database);
+    undo.push(() => postgres.stop());
+    const stopWatching = watchPostgres(postgres, database);
+    undo.push(stopWatching);
+    const { keyFile, token } = await ensureKeys(postgres.url, dataFolder);
+    const server = await startServer({ databaseUrl: postgres.url, host, port, dataFolder, logLevel }).catch((cause) => {
+      throw explainListen(cause, settings);
+    });
+    undo.push(() => server.stop());
+    undo.push(
+      keepWorker({
+        PERISCAN_SERVER: reachable(server.url),
+        PERISCAN_WORKER_TOKEN: token,
+        PERISCAN_DATA: dataFolder,
+        PERISCAN_WORKER_NAME: embeddedWorker,
+        PERISCAN_LOG_LEVEL: logLevel,
+      }),
+    );
+    runtime.announce(reachable(server.url));
+    return { url: server.url, keyFile, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** An address that listens on all interfaces is reached from here by loopback. */
+const reachable = (url: string): string => url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
+
+function explainListen(cause: unknown, { host, port }: PlatformSettings): unknown {
+  const code = (cause as NodeJS.ErrnoException).code;
+  if (code === "EADDRINUSE")
+    return new UserError(`Port ${port} of ${host} is taken by another program. Use another one: periscan up --port ${port + 1}`, { cause });
+  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") return new UserError(`${host} is no address of this machine.`, { cause });
+  if (code === "EACCES") return new UserError(`Port ${port} needs more rights than this user has. Use one above 1023.`, { cause });
+  return cause;
+}
+
+/** The first API key, in a file that its owner alone may read, and a fresh token for the embedded worker: older ones are revoked. */
+async function ensureKeys(databaseUrl: string, dataFolder: string): Promise<{ keyFile: string; token: string }> {
+  const keyFile = join(dataFolder, "api-key");
+  const keys = await openKeys(databaseUrl);
+  try {
+    const known = existsSync(keyFile) && (await keys.isLive(readFileSync(keyFile, "utf8").trim()));
+    if (!known) {
+      const { key } = await keys.createApiKey({ name: "first key" });
+      writeFileSync(keyFile, `${key}\n`, { mode: 0o600 });
+    }
+    const stale = (await keys.list()).filter(({ kind, name, revoked_at }) => kind === "worker" && name === embeddedWorker && revoked_at === undefined);
+    const { token } = await keys.createWorkerToken({ name: embeddedWorker });
+    for (const { id } of stale) await keys.revoke(id);
+    return { keyFile, token };
+  } finally {
+    await keys.close();
+  }
+}
+
+function watchPostgres(postgres: EmbeddedPostgres, options: { folder: string }): () => Promise<void> {
+  const stopping = new AbortController();
+  const watch = async () => {
+    while (!stopping.signal.aborted) {
+      if (!postgres.isRunning()) await startEmbeddedPostgres(options).catch((error) => console.error(`periscan: ${(error as Error).message}`));
+      await sleep(300, undefined, { signal: stopping.signal }).catch(() => {});
+    }
+  };
+  const watching = watch();
+  return async () => {
+    stopping.abort();
+    await watching;
+  };
+}
+
+const workerFile = fileURLToPath(import.meta.resolve("@periscan/worker/main.ts"));
+const longestPauseSeconds = 10;
+const stopSeconds = 6;
+
+/** Runs a worker process, and another one when it dies. The channel to it closes with this process, however that ends, and then it ends too. */
+function keepWorker(environment: Record<string, string>): () => Promise<void> {
+  const stopping = new AbortController();
+  let child: ChildProcess | undefined;
+  const keep = async () => {
+    for (let failures = 0; !stopping.signal.aborted; failures++) {
+      const startedAt = performance.now();
+      child = spawn(process.execPath, [workerFile], { stdio: ["ignore", "inherit", "inherit", "ipc"], env: { ...process.env, ...environment } });
+      await once(child, "exit").catch(() => {});
+      if (performance.now() - startedAt > 60_000) failures = 0;
+      await sleep(Math.min(longestPauseSeconds * 1000, 250 * 2 ** failures), undefined, { signal: stopping.signal }).catch(() => {});
+    }
+  };
+  const keeping = keep();
+  return async () => {
+    stopping.abort();
+    child?.kill("SIGTERM");
+    const killing = setTimeout(() => child?.kill("SIGKILL"), stopSeconds * 1000);
+    await keeping;
+    clearTimeout(killing);
+  };
+}

@@ -1,0 +1,75 @@
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { promisify } from "node:util";
+import type { EngineStatus } from "@periscan/contract/worker-protocol.ts";
+import { EngineError, type InstallContext } from "../kit/engine.ts";
+import { findProgram } from "../kit/find-program.ts";
+
+const run = promisify(execFile);
+
+/** Whether Nmap may send and receive raw packets, and the flag that tells it so where it would not see it itself. */
+export function findPrivilege(): { raw: boolean; flag: string | undefined } {
+  const isRoot = process.geteuid?.() === 0;
+  const hasCapability = hasRawCapability();
+  if (isRoot) return { raw: hasCapability, flag: hasCapability ? undefined : "--unprivileged" };
+  // The user says that nmap's file has the capability (`setcap`); Nmap honours the same variable.
+  const granted = hasCapability || process.env.NMAP_PRIVILEGED !== undefined;
+  return { raw: granted, flag: granted ? "--privileged" : undefined };
+}
+
+/** CAP_NET_RAW is number 13: capabilities(7), include/uapi/linux/capability.h. */
+function hasRawCapability(): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
+  return effective !== undefined && (BigInt(`0x${effective}`) & (1n << 13n)) !== 0n;
+}
+
+/** For UDP, raw sockets are needed too. */
+export async function probe({ needsRaw }: { needsRaw: boolean }): Promise<Omit<EngineStatus, "type">> {
+  const file = findProgram("nmap");
+  if (!file) return { ready: false, missing: "Nmap is not installed. `./periscan engines install nmap` installs it." };
+  try {
+    const { stdout } = await run(file, ["--version"], { timeout: 10_000 });
+    const version = /^Nmap version (\S+)/m.exec(stdout)?.[1];
+    if (!version) return { ready: false, missing: `${file} does not say that it is Nmap.` };
+    if (needsRaw && !findPrivilege().raw) return { ready: false, version: `Nmap ${version}`, missing: rawSocketsMissing };
+    return { ready: true, version: `Nmap ${version}` };
+  } catch (error) {
+    return { ready: false, missing: `${file} does not start: ${(error as Error).message}` };
+  }
+}
+
+export const rawSocketsMissing =
+  "UDP scans need raw sockets. Run the worker as root, or grant them to Nmap with `sudo setcap cap_net_raw,cap_net_admin+eip $(command -v nmap)` and start the worker with NMAP_PRIVILEGED=1.";
+
+const packageManagers: { file: string; commands: string[][] }[] = [
+  {
+    file: "apt-get",
+    commands: [
+      ["apt-get", "update", "-qq"],
+      ["apt-get", "install", "--yes", "-qq", "--no-install-recommends", "nmap"],
+    ],
+  },
+  { file: "dnf", commands: [["dnf", "install", "--assumeyes", "--quiet", "nmap"]] },
+  { file: "apk", commands: [["apk", "add", "nmap", "nmap-scripts"]] },
+];
+
+/** Installs Nmap with the system's package manager, which needs root. */
+export async function install({ say }: InstallContext): Promise<void> {
+  const manager = packageManagers.find(({ file }) => findProgram(file));
+  if (!manager)
+    throw new EngineError("engine.install_failed", "No package manager that is known here (apt-get, dnf, apk): install Nmap yourself.", { retry: false });
+  const line = manager.commands.map((command) => command.join(" ")).join(" && ");
+  if (process.geteuid?.() !== 0) throw new EngineError("engine.install_failed", `Installing Nmap needs root: sudo sh -c '${line}'`, { retry: false });
+  for (const [file = "", ...args] of manager.commands) {
+    say([file, ...args].join(" "));
+    await run(file, args, { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" }, maxBuffer: 64 * 1024 ** 2 }).catch((cause) => {
+      throw new EngineError(
+        "engine.install_failed",
+        `\`${[file, ...args].join(" ")}\` failed: ${String(cause.stderr ?? cause.message)
+          .trim()
+          .slice(-2000)}`,
+        { retry: false, cause },
+      );
+    });
+  }
+}

@@ -1,0 +1,172 @@
+import { parseAddress } from "@periscan/contract/target-syntax.ts";
+import { ParseError } from "../kit/engine.ts";
+import { createXmlReader } from "../kit/read-xml.ts";
+
+export type Protocol = "tcp" | "udp";
+
+export interface NmapService {
+  name: string;
+  product?: string;
+  version?: string;
+  extraInfo?: string;
+  tunnel?: string;
+  /** `probed` where the service answered, `table` where only the port number speaks. */
+  method: string;
+  /** Nmap's confidence, 0 to 10. */
+  confidence: number;
+  cpe: string[];
+}
+
+export interface NmapPort {
+  protocol: Protocol;
+  number: number;
+  state: string;
+  reason: string;
+  service?: NmapService;
+}
+
+/** Ports of one state that Nmap lists only together; `ports` is a list of ranges, absent in the output of old versions. */
+export interface NmapExtraPorts {
+  state: string;
+  count: number;
+  ports?: string;
+  /** Nmap's word for why, such as `no-response`. */
+  reason?: string;
+}
+
+export interface NmapHost {
+  /** The scanned address, in canonical form. */
+  address: string;
+  isUp: boolean;
+  /** How Nmap knows, such as `echo-reply`, or `user-set` where it was told to take the host for up. */
+  upReason: string;
+  timedOut: boolean;
+  ports: NmapPort[];
+  extraPorts: NmapExtraPorts[];
+}
+
+export type NmapEvent =
+  /** What is scanned on each host: `services` is a list of port ranges, `type` such as `syn` or `connect`. */
+  | { kind: "scope"; protocol: string; type: string; services: string }
+  /** Nmap works on one of its phases; `fraction` of it is done. */
+  | { kind: "phase"; name: string; fraction: number }
+  /** One host, and its own text of the file. */
+  | { kind: "host"; host: NmapHost; native: string }
+  /** Nmap's end marker. Without one of `success` the output tells nothing of the hosts that it does not name. */
+  | { kind: "finished"; succeeded: boolean };
+
+/** Nmap's XML output as it comes, by its DTD (https://nmap.org/book/nmap-dtd.html). Throws ParseError where it is malformed, cut off, or not Nmap's. */
+export async function* readNmapXml(chunks: AsyncIterable<Uint8Array>): AsyncIterable<NmapEvent> {
+  const reader = createNmapReader();
+  for await (const chunk of chunks) yield* reader.read(chunk);
+  yield* reader.end();
+}
+
+interface NmapReader {
+  read(chunk: Uint8Array): NmapEvent[];
+  end(): NmapEvent[];
+}
+
+type Attributes = Record<string, string>;
+
+function createNmapReader(): NmapReader {
+  let events: NmapEvent[] = [];
+  let host: NmapHost | undefined;
+  let port: NmapPort | undefined;
+
+  const openers: Record<string, (attributes: Attributes) => void> = {
+    scaninfo: ({ protocol = "", type = "", services = "" }) => events.push({ kind: "scope", protocol, type, services }),
+    taskbegin: ({ task = "" }) => events.push({ kind: "phase", name: task, fraction: 0 }),
+    taskprogress: ({ task = "", percent }) => events.push({ kind: "phase", name: task, fraction: Math.min(1, Number(percent) / 100 || 0) }),
+    taskend: ({ task = "" }) => events.push({ kind: "phase", name: task, fraction: 1 }),
+    host: ({ timedout }) => {
+      host = { address: "", isUp: false, upReason: "", timedOut: timedout === "true", ports: [], extraPorts: [] };
+      xml.startKeeping();
+    },
+    finished: ({ exit }) => events.push({ kind: "finished", succeeded: exit === "success" }),
+  };
+  const hostOpeners: Record<string, (attributes: Attributes, host: NmapHost) => void> = {
+    status: ({ state, reason = "" }, current) => Object.assign(current, { isUp: state === "up", upReason: clip(reason) }),
+    address: ({ addr = "", addrtype }, current) => {
+      if (addrtype !== "mac") current.address = parseAddress(addr) ?? "";
+    },
+    extraports: ({ state = "", count }, current) => current.extraPorts.push({ state, count: Number(count) || 0 }),
+    extrareasons: (attributes, current) => addReason(current, attributes),
+    port: (attributes, current) => {
+      port = readPort(attributes);
+      current.ports.push(port);
+    },
+    state: ({ state = "", reason = "" }) => port && Object.assign(port, { state, reason: clip(reason) }),
+    service: (attributes) => {
+      if (port) port.service = readService(attributes);
+    },
+  };
+
+  const xml = createXmlReader({
+    doctype: "nmaprun",
+    open: (name, attributes, depth) => {
+      if (depth === 1 && name !== "nmaprun") throw new ParseError(`This is not Nmap's XML: its root is <${name.slice(0, 50)}>.`);
+      // A `hosthint` repeats elements of a host before the host itself comes.
+      if (host) hostOpeners[name]?.(attributes, host);
+      else if (depth <= 3 && Object.hasOwn(openers, name)) openers[name]?.(attributes);
+    },
+    close: (name, depth) => {
+      if (name === "port") port = undefined;
+      if (name !== "host" || depth !== 2 || !host) return;
+      if (host.address === "") throw new ParseError("A host of Nmap's XML has no address.");
+      events.push({ kind: "host", host, native: xml.takeKept() });
+      host = undefined;
+    },
+    text: (name, text) => {
+      if (name === "cpe") port?.service?.cpe.push(clip(text));
+    },
+  });
+  const take = () => {
+    const taken = events;
+    events = [];
+    return taken;
+  };
+  return {
+    read: (chunk) => {
+      xml.write(chunk);
+      return take();
+    },
+    end: () => {
+      xml.end();
+      return take();
+    },
+  };
+}
+
+function readPort({ protocol, portid }: Attributes): NmapPort {
+  const number = Number(portid);
+  if ((protocol !== "tcp" && protocol !== "udp") || !Number.isInteger(number) || number < 0 || number > 65_535)
+    throw new ParseError(`Nmap's XML has a port that is none: ${String(protocol).slice(0, 20)}/${String(portid).slice(0, 20)}.`);
+  return { protocol, number, state: "", reason: "" };
+}
+
+function readService(attributes: Attributes): NmapService {
+  const { name = "unknown", product, version, extrainfo, tunnel, method = "", conf } = attributes;
+  return {
+    name: clip(name),
+    ...(product === undefined ? {} : { product: clip(product) }),
+    ...(version === undefined ? {} : { version: clip(version) }),
+    ...(extrainfo === undefined ? {} : { extraInfo: clip(extrainfo) }),
+    ...(tunnel === undefined ? {} : { tunnel: clip(tunnel) }),
+    method: clip(method),
+    confidence: Number(conf) || 0,
+    cpe: [],
+  };
+}
+
+/** A service chooses its own banner: more than this is not for reading. */
+const maxTextCharacters = 500;
+const clip = (text: string): string => (text.length > maxTextCharacters ? `${text.slice(0, maxTextCharacters)}…` : text);
+
+/** Ports of one state may have several reasons: all their ports together are the ports of the state. */
+function addReason(host: NmapHost, { reason, ports }: Attributes): void {
+  const group = host.extraPorts.at(-1);
+  if (!group) return;
+  group.reason ??= reason ?? "";
+  if (ports !== undefined) group.ports = group.ports === undefined ? ports : `${group.ports},${ports}`;
+}

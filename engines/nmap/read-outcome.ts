@@ -1,0 +1,114 @@
+import type { Detection, Outcome } from "@periscan/contract/outcome.ts";
+import type { ScanType } from "@periscan/contract/scan.ts";
+import type { Coverage } from "./coverage.ts";
+import { isUdp, type NmapOptions } from "./options.ts";
+import { formatPorts, parsePorts } from "./port-list.ts";
+import type { NmapHost, NmapPort, NmapService } from "./read-nmap-xml.ts";
+import { assessPort } from "./threat-levels.ts";
+import type { Detail } from "./view.ts";
+
+export interface RunFacts {
+  type: ScanType;
+  options: Pick<NmapOptions, "host_discovery">;
+  /** Nmap's own list of the ports that it probes on each host. */
+  ports: string;
+  /** Without raw sockets Nmap scans by whole connections. */
+  usesConnect: boolean;
+}
+
+/** What one host of Nmap's output tells of its target. Never complete where nothing was looked at. */
+export function readOutcome(host: NmapHost, run: RunFacts): Outcome {
+  const notes = run.usesConnect ? ["Scanned by full connections, because Nmap had no raw sockets: slower, and more visible to the host."] : [];
+  if (!host.isUp) return { kind: "unreachable", reason: describeDown(host, run), notes, detections: [] };
+  const answered = hasAnswer(host);
+  const coverage = readCoverage(host, run, answered);
+  const detections = host.ports.filter(({ state }) => state === "open").map(readDetection);
+  if (host.timedOut)
+    return {
+      kind: "partial",
+      reason: "Nmap gave up on this host when its time was over (options.host_timeout_minutes): ports may be missing.",
+      notes,
+      coverage,
+      detections,
+    };
+  if (!answered && !run.options.host_discovery)
+    return { kind: "unreachable", reason: "No port answered and nothing else showed that a host is there.", notes, detections: [] };
+  if (!answered) notes.push("The host is up, but no scanned port answered. A firewall may be hiding open ports from this scanner.");
+  if (coverage.unsure !== "") notes.push("UDP ports that did not answer may be open or filtered; only those that answered are listed.");
+  return { kind: "complete", notes, coverage, detections };
+}
+
+function describeDown({ upReason }: NmapHost, { options }: RunFacts): string {
+  const why = upReason === "" || upReason === "no-response" ? "It did not answer" : `It did not answer (${upReason})`;
+  return options.host_discovery
+    ? `${why}: neither to ping nor on common ports. If a host is there and drops such probes, scan it with the option host_discovery=false.`
+    : `${why}.`;
+}
+
+/** Open and closed are answers of the host; filtered and `open|filtered` are its silence, or a firewall's word. */
+const answers = new Set(["open", "closed", "unfiltered"]);
+
+const hasAnswer = (host: NmapHost): boolean =>
+  host.ports.some(({ state }) => answers.has(state)) || host.extraPorts.some(({ state, count }) => answers.has(state) && count > 0);
+
+function readCoverage(host: NmapHost, { type, ports }: RunFacts, answered: boolean): Coverage {
+  return isUdp(type) ? { protocol: "udp", ports, answered, unsure: listUnsure(host, ports) } : { protocol: "tcp", ports, answered, unsure: "" };
+}
+
+/** UDP ports without an answer. Where an old Nmap does not list them, all ports are unsure. */
+function listUnsure(host: NmapHost, ports: string): string {
+  const single = host.ports.filter(({ state }) => state !== "open" && state !== "closed").map(({ number }) => `${number}`);
+  const groups = host.extraPorts.filter(({ state, count }) => !answers.has(state) && count > 0).map((group) => group.ports ?? ports);
+  const ranges = [...single, ...groups];
+  return ranges.length === 0 ? "" : formatPorts(parsePorts(ranges.join(",")) ?? []);
+}
+
+function readDetection(port: NmapPort): Detection {
+  const { protocol, number, service } = port;
+  const assessed = assessPort({
+    protocol,
+    number,
+    ...(isDetected(service) ? { service: service.name, ...(service.tunnel ? { tunnel: service.tunnel } : {}) } : {}),
+  });
+  const scope = `${protocol}/${number}`;
+  const detail: Detail = { protocol, port: number, reason: port.reason, ...(service ? { service } : {}) };
+  return {
+    key: scope,
+    scope,
+    title: `Open ${protocol.toUpperCase()} Port: ${number}`,
+    threat_level: assessed.threatLevel,
+    description: `${describeService(port)} ${assessed.description}`,
+    solution: assessed.solution,
+    references: assessed.references,
+    additional_info: listFacts(port),
+    detail: detail as unknown as Detection["detail"],
+  };
+}
+
+/** A name from Nmap's table says only what usually listens there. */
+const isDetected = (service: NmapService | undefined): service is NmapService =>
+  service !== undefined && service.method === "probed" && service.name !== "unknown";
+
+function describeService({ protocol, number, service }: NmapPort): string {
+  const port = `${protocol.toUpperCase()} port ${number} is open`;
+  if (!service || service.name === "unknown") return `${port}; the service did not say what it is.`;
+  const name = service.tunnel === "ssl" ? `${service.name} over TLS` : service.name;
+  if (!isDetected(service)) return `${port}; ${name} usually listens there, but the service did not say what it is.`;
+  const product = [service.product, service.version].filter(Boolean).join(" ");
+  return product === ""
+    ? `${port} and answers as ${name}.`
+    : `${port} and answers as ${name}: ${product}${service.extraInfo ? ` (${service.extraInfo})` : ""}.`;
+}
+
+function listFacts({ protocol, number, service }: NmapPort): Detection["additional_info"] {
+  return {
+    port: number,
+    protocol,
+    ...(service ? { service: service.name } : {}),
+    ...(service?.tunnel ? { tunnel: service.tunnel } : {}),
+    ...(service?.product ? { product: service.product } : {}),
+    ...(service?.version ? { version: service.version } : {}),
+    ...(service?.extraInfo ? { extra_info: service.extraInfo } : {}),
+    ...(service && service.cpe.length > 0 ? { cpe: service.cpe.slice(0, 20) } : {}),
+  };
+}

@@ -1,0 +1,149 @@
+import { isIPv6 } from "node:net";
+import { EngineError, type EngineEvent, type EngineRunner, type EngineTask, ParseError, type PinnedTarget, type RunContext } from "../kit/engine.ts";
+import { findProgram } from "../kit/find-program.ts";
+import { type EngineProcess, startProcess } from "../kit/start-process.ts";
+import { findPrivilege, install, probe, rawSocketsMissing } from "./install.ts";
+import { isUdp, type NmapOptions } from "./options.ts";
+import { type NmapEvent, readNmapXml } from "./read-nmap-xml.ts";
+import { type RunFacts, readOutcome } from "./read-outcome.ts";
+
+/** What runs Nmap for one of its two scan types. */
+export const createRunner = (settings: { needsRaw: boolean }): EngineRunner => ({ probe: () => probe(settings), install, run: runNmap });
+
+/** One Nmap for the task's IPv4 addresses, then one for its IPv6 addresses. */
+async function* runNmap(task: EngineTask, context: RunContext): AsyncIterable<EngineEvent> {
+  const families = [task.targets.filter(({ address }) => !isIPv6(address)), task.targets.filter(({ address }) => isIPv6(address))].filter(
+    ({ length }) => length > 0,
+  );
+  let before = 0;
+  for (const targets of families) {
+    const share = targets.length / task.targets.length;
+    for await (const event of runFamily(task, targets, context)) {
+      yield event.kind === "progress" ? { kind: "progress", fraction: before + share * event.fraction } : event;
+    }
+    before += share;
+  }
+}
+
+async function* runFamily(task: EngineTask, targets: PinnedTarget[], context: RunContext): AsyncIterable<EngineEvent> {
+  const file = findProgram("nmap");
+  if (!file) throw new EngineError("engine.missing", "Nmap is not installed. `./periscan engines install nmap` installs it.", { retry: true });
+  const privilege = findPrivilege();
+  if (isUdp(task.type) && !privilege.raw) throw new EngineError("engine.no_raw_sockets", rawSocketsMissing, { retry: false });
+  const options = task.options as NmapOptions;
+  const byAddress = Map.groupBy(targets, ({ address }) => address);
+  const args = buildArguments({ task, options, addresses: [...byAddress.keys()], packetsPerSecond: context.limits.packetsPerSecond, privilege });
+  context.log("nmap starts", { args });
+  const nmap = startProcess({ file, args, memoryBytes: context.limits.memoryBytes, outputBytes: context.limits.outputBytes, signal: context.signal });
+  const run: RunFacts = { type: task.type, options, ports: "", usesConnect: !privilege.raw };
+  const reading = new Reading(run, byAddress);
+  try {
+    for await (const event of readNmapXml(nmap.output)) yield* reading.take(event);
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (!(error instanceof ParseError)) throw error;
+    throw await explainEnd(nmap, error);
+  }
+  const end = await nmap.ended;
+  if (!reading.succeeded || end.exitCode !== 0) throw await explainEnd(nmap);
+}
+
+interface Arguments {
+  task: EngineTask;
+  options: NmapOptions;
+  addresses: string[];
+  packetsPerSecond: number;
+  privilege: ReturnType<typeof findPrivilege>;
+}
+
+/** Probes beyond Nmap's four, so that a host which drops pings is found by a port that it serves. */
+const discoveryPorts = "21-23,25,53,80,110,111,135,139,143,389,443,445,465,587,993,995,1433,1723,3306,3389,5432,5900,6379,8000,8080,8443";
+
+/** Exported for the bench, which compares with a plain Nmap of the same flags. */
+export function buildArguments({ task, options, addresses, packetsPerSecond, privilege }: Arguments): string[] {
+  const udp = isUdp(task.type);
+  return [
+    ...(privilege.flag === undefined ? [] : [privilege.flag]),
+    ...(isIPv6(addresses[0] ?? "") ? ["-6"] : []),
+    "-n",
+    udp ? "-sU" : privilege.raw ? "-sS" : "-sT",
+    ...(options.service_detection ? ["-sV"] : []),
+    ...(options.host_discovery ? buildDiscovery(privilege.raw) : ["-Pn"]),
+    `-T${options.timing}`,
+    ...(options.ports !== undefined ? ["-p", options.ports] : udp ? ["--top-ports", "1000"] : ["-p", "1-65535"]),
+    "--host-timeout",
+    `${options.host_timeout_minutes}m`,
+    ...(Number.isFinite(packetsPerSecond) ? ["--max-rate", `${Math.max(1, Math.floor(packetsPerSecond))}`] : []),
+    "-v",
+    "--stats-every",
+    "1s",
+    "-oX",
+    "-",
+    "--",
+    ...addresses,
+  ];
+}
+
+const buildDiscovery = (raw: boolean): string[] => (raw ? ["-PE", "-PP", `-PS${discoveryPorts}`, "-PA80,443"] : [`-PS${discoveryPorts}`]);
+
+/** The parts of a scan's time that Nmap's phases take, for a progress that moves evenly. A phase that is not here adds nothing. */
+const phases: [name: RegExp, from: number, to: number][] = [
+  [/^(Ping Scan|ARP Ping Scan)/, 0, 0.05],
+  [/^(SYN Stealth Scan|Connect Scan|UDP Scan)/, 0.05, 0.8],
+  [/^Service scan/, 0.8, 0.98],
+];
+
+/** Turns Nmap's events into the engine's. Hosts come in groups, each with phases of its own, so progress counts the hosts that are done first. */
+class Reading {
+  succeeded = false;
+  readonly run: RunFacts;
+  readonly targets: Map<string, PinnedTarget[]>;
+  readonly count: number;
+  #done = 0;
+  #fraction = 0;
+
+  constructor(run: RunFacts, targets: Map<string, PinnedTarget[]>) {
+    this.run = run;
+    this.targets = targets;
+    this.count = targets.size;
+  }
+
+  *take(event: NmapEvent): Iterable<EngineEvent> {
+    if (event.kind === "scope") this.run.ports = event.services;
+    else if (event.kind === "finished") this.succeeded = event.succeeded;
+    else if (event.kind === "phase") yield this.#advance(event.name, event.fraction);
+    else yield* this.#takeHost(event);
+  }
+
+  #advance(name: string, fraction: number): EngineEvent {
+    const [, from, to] = phases.find(([pattern]) => pattern.test(name)) ?? [undefined, 0, 0];
+    const done = this.#done / this.count;
+    this.#fraction = Math.max(this.#fraction, done + (1 - done) * (from + (to - from) * fraction));
+    return { kind: "progress", fraction: this.#fraction };
+  }
+
+  *#takeHost({ host, native }: Extract<NmapEvent, { kind: "host" }>): Iterable<EngineEvent> {
+    const targets = this.targets.get(host.address) ?? [];
+    // Once: a second host element of one address would be a second outcome.
+    if (this.targets.delete(host.address)) this.#done += 1;
+    const outcome = readOutcome(host, this.run);
+    for (const { targetId } of targets) yield { kind: "outcome", targetId, outcome, native: Buffer.from(native) };
+  }
+}
+
+/** Why Nmap's output ended early, for the user. */
+async function explainEnd(nmap: EngineProcess, cause?: ParseError): Promise<EngineError> {
+  const { exitCode, signal, errorText } = await nmap.ended;
+  const said = errorText.trim().split("\n").slice(-2).join(" ").slice(-500);
+  const tail = said === "" ? "" : ` It said: ${said}`;
+  const details = { retry: true, ...(cause ? { cause } : {}) };
+  if (/out of memory|bad_alloc|cannot allocate|malloc/i.test(errorText))
+    return new EngineError(
+      "engine.memory_limit",
+      `Nmap reached its memory ceiling and stopped: raise PERISCAN_WORKER_MEMORY_MB, or scan fewer targets at once.${tail}`,
+      details,
+    );
+  if (signal) return new EngineError("engine.killed", `Nmap was killed (${signal}) before it had finished.${tail}`, details);
+  if (exitCode !== 0) return new EngineError("engine.failed", `Nmap stopped with exit code ${exitCode} before it had finished.${tail}`, details);
+  return new EngineError("engine.output_cut", `Nmap's output is not whole: ${cause?.message ?? "its end marker is missing."}${tail}`, details);
+}
