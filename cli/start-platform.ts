@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "@periscan/server/db/embedded-postgres.ts";
-import { openKeys } from "@periscan/server/keys.ts";
+import { type Keys, openKeys } from "@periscan/server/keys.ts";
 import { startServer } from "@periscan/server/start-server.ts";
+import { explainListen } from "./explain-listen.ts";
 import { takeRuntime } from "./runtime-file.ts";
-import { UserError } from "./user-error.ts";
 
 export interface PlatformSettings {
   dataFolder: string;
@@ -66,32 +66,25 @@ export async function startPlatform(settings: PlatformSettings): Promise<Platfor
 /** An address that listens on all interfaces is reached from here by loopback. */
 const reachable = (url: string): string => url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
 
-function explainListen(cause: unknown, { host, port }: PlatformSettings): unknown {
-  const code = (cause as NodeJS.ErrnoException).code;
-  if (code === "EADDRINUSE")
-    return new UserError(`Port ${port} of ${host} is taken by another program. Use another one: periscan up --port ${port + 1}`, { cause });
-  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") return new UserError(`${host} is no address of this machine.`, { cause });
-  if (code === "EACCES") return new UserError(`Port ${port} needs more rights than this user has. Use one above 1023.`, { cause });
-  return cause;
-}
-
-/** The first API key, in a file that its owner alone may read, and a fresh token for the embedded worker: older ones are revoked. */
+/** The first API key and the embedded worker's token, each in a file that its owner alone may read. One that was revoked is replaced. */
 async function ensureKeys(databaseUrl: string, dataFolder: string): Promise<{ keyFile: string; token: string }> {
   const keyFile = join(dataFolder, "api-key");
   const keys = await openKeys(databaseUrl);
   try {
-    const known = existsSync(keyFile) && (await keys.isLive(readFileSync(keyFile, "utf8").trim()));
-    if (!known) {
-      const { key } = await keys.createApiKey({ name: "first key" });
-      writeFileSync(keyFile, `${key}\n`, { mode: 0o600 });
-    }
-    const stale = (await keys.list()).filter(({ kind, name, revoked_at }) => kind === "worker" && name === embeddedWorker && revoked_at === undefined);
-    const { token } = await keys.createWorkerToken({ name: embeddedWorker });
-    for (const { id } of stale) await keys.revoke(id);
+    await ensureSecret(keyFile, keys, async () => (await keys.createApiKey({ name: "first key" })).key);
+    const token = await ensureSecret(join(dataFolder, "worker-token"), keys, async () => (await keys.createWorkerToken({ name: embeddedWorker })).token);
     return { keyFile, token };
   } finally {
     await keys.close();
   }
+}
+
+async function ensureSecret(file: string, keys: Keys, create: () => Promise<string>): Promise<string> {
+  const known = existsSync(file) ? readFileSync(file, "utf8").trim() : "";
+  if (known !== "" && (await keys.isLive(known))) return known;
+  const secret = await create();
+  writeFileSync(file, `${secret}\n`, { mode: 0o600 });
+  return secret;
 }
 
 function watchPostgres(postgres: EmbeddedPostgres, options: { folder: string }): () => Promise<void> {

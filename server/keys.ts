@@ -19,8 +19,8 @@ export interface Keys {
   /** Makes the workspace where it is new. The key is shown here once and kept only as a hash. */
   createApiKey(input: { name: string; workspace?: string }): Promise<{ id: string; key: string }>;
   createWorkerToken(input: { name: string }): Promise<{ id: string; token: string }>;
-  /** Whether this API key is known and not revoked. */
-  isLive(key: string): Promise<boolean>;
+  /** Whether this API key or worker token is known and not revoked. */
+  isLive(secret: string): Promise<boolean>;
   list(): Promise<KeyListing[]>;
   /** False where there is no such key, or it was revoked before. */
   revoke(id: string): Promise<boolean>;
@@ -33,7 +33,7 @@ export async function openKeys(databaseUrl: string): Promise<Keys> {
   return {
     createApiKey: (input) => createApiKey(db, input),
     createWorkerToken: (input) => createWorkerToken(db, input),
-    isLive: async (key) => (await findWorkspaceOfKey(db, key)) !== undefined,
+    isLive: async (secret) => (await findWorkspaceOfKey(db, secret)) !== undefined || (await isWorkerToken(db, secret)),
     list: () => listKeys(db),
     revoke: (id) => revokeKey(db, id),
     close,

@@ -69,6 +69,8 @@ export interface Engine {
   type: ScanType;
   /** In words, such as `TCP port scan`. */
   title: string;
+  /** The program behind it, as `engines install` names it; several types may share one. */
+  program: string;
   /** Strict, with defaults: an unknown option is refused by name. */
   options: z.ZodType<Record<string, unknown>>;
   /** Why this target cannot be scanned by this engine; undefined where it can. */

@@ -7,6 +7,7 @@ import { view } from "./view.ts";
 const loadRunner = async (needsRaw: boolean) => (await import("./run.ts")).createRunner({ needsRaw });
 
 const shared = {
+  program: "nmap",
   refuses: () => undefined,
   // One Nmap is bound by latency: eight side by side are five times as fast as one. More than 16 hosts in one would cost the
   // next attempt too much where a process is killed.

@@ -1,0 +1,84 @@
+import { statfs } from "node:fs/promises";
+import { findProgram } from "@periscan/engines/kit/find-program.ts";
+import { engines } from "@periscan/engines/registry.ts";
+import type { Command } from "commander";
+import { ensureDataFolder, findDataFolder } from "../data-folder.ts";
+import { paint, printJson } from "../print.ts";
+import { findRuntime } from "../runtime-file.ts";
+import { withDatabase } from "../with-database.ts";
+
+interface Check {
+  name: string;
+  ok: boolean;
+  /** What was found, or what is missing and the command that mends it. */
+  detail: string;
+}
+
+export function addDoctorCommand(program: Command): void {
+  program
+    .command("doctor")
+    .description("Check what Periscan needs here. Exit code 1 where something is missing.")
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExample:\n  periscan doctor\n")
+    .action(doctor);
+}
+
+async function doctor({ json }: { json?: boolean }): Promise<void> {
+  const checks = [checkNode(), await checkDataFolder(), checkPrograms(), await checkDatabase(), checkPlatform(), ...(await checkEngines())];
+  if (checks.some(({ ok }) => !ok)) process.exitCode = 1;
+  if (json) return printJson(checks);
+  const width = Math.max(...checks.map(({ name }) => name.length));
+  for (const { name, ok, detail } of checks) console.log(`${ok ? paint("green", "✓") : paint("red", "✗")} ${name.padEnd(width)}  ${detail}`);
+}
+
+const checkNode = (): Check => ({ name: "Node", ok: true, detail: process.version });
+
+const leastFreeBytes = 1024 ** 3;
+
+async function checkDataFolder(): Promise<Check> {
+  const name = "Data folder";
+  try {
+    const folder = ensureDataFolder();
+    const { bavail, bsize } = await statfs(folder);
+    const free = bavail * bsize;
+    const detail = `${folder}, ${(free / 1024 ** 3).toFixed(1)} GiB free`;
+    return free >= leastFreeBytes ? { name, ok: true, detail } : { name, ok: false, detail: `${detail}: free at least 1 GiB, or set PERISCAN_DATA.` };
+  } catch (error) {
+    return { name, ok: false, detail: (error as Error).message };
+  }
+}
+
+function checkPrograms(): Check {
+  const missing = ["setpriv", "prlimit"].filter((program) => !findProgram(program));
+  const detail = missing.length === 0 ? "setpriv, prlimit" : `${missing.join(" and ")} missing: apt-get install util-linux`;
+  return { name: "System", ok: missing.length === 0, detail };
+}
+
+async function checkDatabase(): Promise<Check> {
+  const name = "PostgreSQL";
+  try {
+    const { openKeys } = await import("@periscan/server/keys.ts");
+    await withDatabase(async (databaseUrl) => (await openKeys(databaseUrl)).close());
+    return { name, ok: true, detail: process.env.DATABASE_URL ? "DATABASE_URL answers" : "embedded, starts and answers" };
+  } catch (error) {
+    return { name, ok: false, detail: (error as Error).message };
+  }
+}
+
+function checkPlatform(): Check {
+  const runtime = findRuntime(findDataFolder());
+  return {
+    name: "Platform",
+    ok: true,
+    detail: runtime ? `runs at ${runtime.url ?? "(starting)"}, process ${runtime.pid}` : "does not run now; `periscan up` starts it",
+  };
+}
+
+async function checkEngines(): Promise<Check[]> {
+  return Promise.all(
+    engines.map(async (engine) => {
+      const { ready, version, missing } = await (await engine.load()).probe({ dataFolder: findDataFolder() });
+      return { name: engine.type, ok: ready, detail: ready ? (version ?? "ready") : (missing ?? "missing") };
+    }),
+  );
+}

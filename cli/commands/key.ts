@@ -1,0 +1,73 @@
+import type { Keys } from "@periscan/server/keys.ts";
+import type { Command } from "commander";
+import { cleanLine, formatTime, printJson, printTable } from "../print.ts";
+import { UserError } from "../user-error.ts";
+import { withDatabase } from "../with-database.ts";
+
+export function addKeyCommand(program: Command): void {
+  const key = program.command("key").description("API keys and worker tokens of this installation (its data folder, or DATABASE_URL).");
+  key
+    .command("create")
+    .description("Make a key. It is shown once and cannot be read again.")
+    .argument("<name>", "what it is for")
+    .option("--workspace <name>", "the workspace whose data it opens; a new name makes a new one", "default")
+    .option("--worker", "a token for a worker instead of an API key")
+    .option("--json", "as JSON")
+    .addHelpText("after", '\nExamples:\n  periscan key create "CI of the web team"\n  periscan key create --worker office-1\n')
+    .action(createKey);
+  key
+    .command("list")
+    .description("List the keys, without their secrets.")
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExample:\n  periscan key list\n")
+    .action(listKeys);
+  key
+    .command("revoke")
+    .description("End a key now.")
+    .argument("<id>", "the key's id, from `periscan key list`")
+    .addHelpText("after", "\nExample:\n  periscan key revoke 0199d3a2-…\n")
+    .action(revokeKey);
+}
+
+const withKeys = <T>(action: (keys: Keys) => Promise<T>): Promise<T> =>
+  withDatabase(async (databaseUrl) => {
+    const { openKeys } = await import("@periscan/server/keys.ts");
+    const keys = await openKeys(databaseUrl);
+    try {
+      return await action(keys);
+    } finally {
+      await keys.close();
+    }
+  });
+
+async function createKey(name: string, { workspace, worker, json }: { workspace: string; worker?: boolean; json?: boolean }): Promise<void> {
+  if (name.trim() === "" || name.length > 200 || workspace.trim() === "" || workspace.length > 200)
+    throw new UserError("A name has 1 to 200 characters.", { exitCode: 2 });
+  const made = await withKeys<{ id: string; key?: string; token?: string }>((keys) =>
+    worker ? keys.createWorkerToken({ name }) : keys.createApiKey({ name, workspace }),
+  );
+  if (json) return printJson(made);
+  console.log(made.key ?? made.token);
+  console.error("Keep it now: it is not shown again.");
+}
+
+async function listKeys({ json }: { json?: boolean }): Promise<void> {
+  const keys = await withKeys((open) => open.list());
+  if (json) return printJson(keys);
+  if (keys.length === 0) return console.log("No keys yet. Make one: periscan key create NAME");
+  const rows = keys.map(({ id, kind, name, workspace, prefix, created_at, last_used_at, revoked_at }) => [
+    id,
+    kind,
+    `${prefix}…`,
+    cleanLine(workspace ?? ""),
+    formatTime(created_at),
+    revoked_at ? `revoked ${formatTime(revoked_at)}` : formatTime(last_used_at) || "never",
+    cleanLine(name),
+  ]);
+  printTable(["ID", "KIND", "STARTS", "WORKSPACE", "CREATED", "LAST USED", "NAME"], rows);
+}
+
+async function revokeKey(id: string): Promise<void> {
+  if (!(await withKeys((keys) => keys.revoke(id)))) throw new UserError(`There is no live key ${id}; \`periscan key list\` shows them.`);
+  console.log("The key is revoked.");
+}

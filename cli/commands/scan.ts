@@ -1,0 +1,166 @@
+import { type NewScan, type Scan, ScanType } from "@periscan/contract/scan.ts";
+import { ScanDocument } from "@periscan/contract/scan-document.ts";
+import { ApiError, type Client } from "@periscan/sdk/client.ts";
+import { Argument, type Command, InvalidArgumentError } from "commander";
+import { installMissing } from "../install-missing.ts";
+import { printJson } from "../print.ts";
+import { printScan } from "../print-scan.ts";
+import { saveResults } from "../save-results.ts";
+import { openSession, type Session, withClient, withLiveSession } from "../session.ts";
+import { showProgress } from "../show-progress.ts";
+import { UserError } from "../user-error.ts";
+
+interface Options {
+  json?: boolean;
+  output: string;
+  wait: boolean;
+  ports?: string;
+  option?: Record<string, unknown>;
+  yes?: boolean;
+}
+
+export function addScanCommand(program: Command): void {
+  const scan = program
+    .command("scan")
+    .description("Scan targets, wait for the end, show the risks and keep the results. Or show or cancel a scan.")
+    .usage("TYPE TARGET… [options]  |  show ID  |  cancel ID")
+    .addArgument(new Argument("<type>", `the scan type: ${ScanType.options.join(", ")}`).argParser(readType))
+    .argument("<targets...>", "addresses, names, URLs, or CIDR blocks up to /22")
+    .option("--output <folder>", "where the result files go", "periscan-results")
+    .option("--ports <list>", "the ports to scan, such as 22,80,8000-9000 (short for --option ports=…)")
+    .option("--option <name=value>", "an option of the engine; may be given again", collectOption)
+    .option("--wait", "wait for the end", true)
+    .option("--no-wait", "start the scan and leave; needs a platform that keeps running (periscan up)")
+    .option("--yes", "install a missing engine without asking back")
+    .option("--json", "print the scan, its risks and its files as JSON")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  periscan scan NMAP 127.0.0.1
+  periscan scan NMAP 198.51.100.0/28 www.example.com --ports 1-1024 --output reports
+  periscan scan NMAP_UDP 127.0.0.1 --option timing=3 --json
+
+Exit code: 0 every target was scanned to the end, 1 the scan failed or is partial, 2 wrong use.
+Without a running platform this starts one for the length of the scan. Ctrl-C cancels the scan and keeps what it found.`,
+    )
+    .action(runScan);
+  scan
+    .command("show")
+    .description("Show a scan, its targets and risks.")
+    .argument("<id>")
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExample:\n  periscan scan show 0199d3a2-… --json\n")
+    .action(showScan);
+  scan
+    .command("cancel")
+    .description("End a scan now; what it found so far is kept.")
+    .argument("<id>")
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExample:\n  periscan scan cancel 0199d3a2-…\n")
+    .action(cancelScan);
+}
+
+function readType(text: string): ScanType {
+  const type = ScanType.safeParse(text.toUpperCase().replaceAll("-", "_"));
+  if (type.success) return type.data;
+  throw new InvalidArgumentError(`give one of ${ScanType.options.join(", ")}`);
+}
+
+/** `name=value`; numbers, booleans and lists as JSON, anything else as text. */
+function collectOption(text: string, options: Record<string, unknown> = {}): Record<string, unknown> {
+  const [, name, value = ""] = /^([a-z_]+)=(.*)$/s.exec(text) ?? [];
+  if (name === undefined) throw new InvalidArgumentError("give name=value");
+  return { ...options, [name]: /^(true|false|-?\d+(\.\d+)?|\[.*\])$/s.test(value) ? JSON.parse(value) : value };
+}
+
+async function runScan(type: ScanType, targets: string[], options: Options): Promise<void> {
+  const first = await openSession();
+  let session = first;
+  try {
+    if (first.platform === "own") {
+      if (!options.wait) throw new UserError("--no-wait needs a platform that keeps running: start one with `periscan up`.", { exitCode: 2 });
+      await installMissing(type, { yes: options.yes === true });
+    }
+    const request = { type, targets, options: { ...options.option, ...(options.ports === undefined ? {} : { ports: options.ports }) } };
+    const scan = await startScan(first.client, request);
+    if (!options.wait) {
+      if (options.json) printJson({ scan, risks: [], files: [] });
+      else console.log(`${scan.id}\nperiscan scan show ${scan.id}`);
+      return;
+    }
+    const ended = await waitForEnd(first, scan.id);
+    session = ended.session;
+    await report(session.client, ended.scan, options);
+    process.exitCode = ended.scan.state === "SUCCEEDED" && ended.scan.skipped_targets.length === 0 ? 0 : 1;
+  } finally {
+    await session.close();
+  }
+}
+
+/** An engine that is missing is no wrong use of the command: exit code 1. */
+async function startScan(client: Client, request: NewScan): Promise<Scan> {
+  try {
+    return await client.scans.create(request);
+  } catch (error) {
+    if (error instanceof ApiError && error.code === "engine.missing") throw new UserError(error.message, { cause: error });
+    throw error;
+  }
+}
+
+/** Waits through anything but a remote server that is gone. The first Ctrl-C cancels the scan, the second leaves. */
+async function waitForEnd(first: Session, id: string): Promise<{ scan: Scan; session: Session }> {
+  let current = first;
+  let cancelled = false;
+  const interrupt = () => {
+    if (cancelled) process.exit(130);
+    cancelled = true;
+    console.error("\nCancelling the scan; Ctrl-C again leaves it as it is.");
+    current.client.scans.cancel(id).catch(() => {});
+  };
+  process.on("SIGINT", interrupt);
+  process.on("SIGTERM", interrupt);
+  const progress = showProgress(process.stderr);
+  try {
+    const { value: scan, session } = await withLiveSession(first, (next) => {
+      current = next;
+      return next.client.waitForScan(id, { onChange: progress.update });
+    });
+    return { scan, session };
+  } finally {
+    progress.end();
+    process.off("SIGINT", interrupt);
+    process.off("SIGTERM", interrupt);
+  }
+}
+
+async function report(client: Client, scan: Scan, { json, output }: Options): Promise<void> {
+  const files = await saveResults(client, scan, output);
+  const { risks } = await readDocument(client, scan);
+  if (json) printJson({ scan, risks, files });
+  else printScan(scan, risks, files);
+}
+
+/** The scan as its own JSON result has it: each risk as this scan saw it. */
+async function readDocument(client: Client, scan: Scan): Promise<ScanDocument> {
+  const files = scan.results.filter(({ content_type }) => content_type === "application/json");
+  // Ours is the last: an engine's own JSON comes first.
+  const { body } = await client.results.download(files.at(-1)?.result_id ?? "");
+  return ScanDocument.parse(await new Response(body).json());
+}
+
+async function showScan(id: string, { json }: { json?: boolean }): Promise<void> {
+  await withClient(async (client) => {
+    const scan = await client.scans.get(id);
+    const ended = scan.results.length > 0;
+    const risks = ended ? (await readDocument(client, scan)).risks : [];
+    if (json) printJson({ scan, risks });
+    else printScan(scan, risks, []);
+  });
+}
+
+async function cancelScan(id: string, { json }: { json?: boolean }): Promise<void> {
+  const scan = await withClient((client) => client.scans.cancel(id));
+  if (json) printJson({ scan });
+  else console.log(`The scan is cancelled. What it found is kept: periscan scan show ${id}`);
+}

@@ -1,0 +1,20 @@
+import { ApiError, ConnectionError } from "@periscan/sdk/client.ts";
+import { cleanLine, paint } from "./print.ts";
+import { UserError } from "./user-error.ts";
+
+/** Says what went wrong on standard error and answers the exit code: 2 where the request was at fault, else 1. */
+export function reportError(error: unknown): number {
+  if (error instanceof UserError) return say(error.message, error.exitCode);
+  if (error instanceof ApiError) return say(cleanLine(error.message), error.status === 400 ? 2 : 1);
+  if (error instanceof ConnectionError) return say(error.message, 1);
+  if (isSystemError(error)) return say(error.message, 1);
+  console.error(error);
+  return 1;
+}
+
+function say(message: string, exitCode: number): number {
+  console.error(`${paint("red", "periscan:", process.stderr)} ${message}`);
+  return exitCode;
+}
+
+const isSystemError = (error: unknown): error is NodeJS.ErrnoException => error instanceof Error && "syscall" in error;

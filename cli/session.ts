@@ -1,0 +1,91 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Client, ConnectionError, createClient } from "@periscan/sdk/client.ts";
+import { ensureDataFolder, findDataFolder } from "./data-folder.ts";
+import { findRuntime } from "./runtime-file.ts";
+import type { PlatformSettings } from "./start-platform.ts";
+import { UserError } from "./user-error.ts";
+
+/** A client of a platform, and the platform itself where nobody else runs it. */
+export interface Session {
+  client: Client;
+  /** Where the platform runs: elsewhere (PERISCAN_SERVER), in another process on this data folder, or in this process until it is closed. */
+  platform: "remote" | "running" | "own";
+  close(): Promise<void>;
+}
+
+const startingSeconds = 60;
+
+/** The platform of PERISCAN_SERVER, else the one that runs on the data folder, else one of our own. */
+export async function openSession(settings: { quiet?: boolean } = {}): Promise<Session> {
+  const { PERISCAN_SERVER: server, PERISCAN_API_KEY: apiKey } = process.env;
+  if (server) {
+    if (!apiKey) throw new UserError("PERISCAN_SERVER is set, and PERISCAN_API_KEY is not: set it to a key of that server.", { exitCode: 2 });
+    return { client: createClient({ server: readServer(server), apiKey }), platform: "remote", close: async () => {} };
+  }
+  const dataFolder = findDataFolder();
+  const url = await findRunningServer(dataFolder);
+  if (url) return { client: createClient({ server: url, apiKey: apiKey ?? readKey(join(dataFolder, "api-key")) }), platform: "running", close: async () => {} };
+  return startOwn(settings);
+}
+
+async function startOwn({ quiet = false }: { quiet?: boolean }): Promise<Session> {
+  const { startPlatform } = await import("./start-platform.ts");
+  const settings: PlatformSettings = { dataFolder: ensureDataFolder(), host: "127.0.0.1", port: 0, logLevel: process.env.PERISCAN_LOG_LEVEL ?? "fatal" };
+  if (!quiet && process.stderr.isTTY) console.error("Starting Periscan for this command (`periscan up` keeps it running) …");
+  const platform = await startPlatform(settings);
+  return { client: createClient({ server: platform.url, apiKey: readKey(platform.keyFile) }), platform: "own", close: platform.stop };
+}
+
+/** Runs `action` with a client, and ends what was started for it. */
+export async function withClient<T>(action: (client: Client) => Promise<T>): Promise<T> {
+  const session = await openSession();
+  try {
+    return await action(session.client);
+  } finally {
+    await session.close();
+  }
+}
+
+/** The address of the platform that runs on the folder, once it has one; undefined where none runs. */
+async function findRunningServer(dataFolder: string): Promise<string | undefined> {
+  const until = performance.now() + startingSeconds * 1000;
+  for (;;) {
+    const runtime = findRuntime(dataFolder);
+    if (!runtime || runtime.url) return runtime?.url;
+    if (performance.now() > until)
+      throw new UserError(`Periscan (process ${runtime.pid}) has been starting for ${startingSeconds} s; see what it says, or stop it.`);
+    await sleep(100);
+  }
+}
+
+function readServer(text: string): string {
+  if (URL.canParse(text) && /^https?:/.test(text)) return text;
+  throw new UserError(`PERISCAN_SERVER is not an address such as https://periscan.example: ${text}`, { exitCode: 2 });
+}
+
+function readKey(file: string): string {
+  try {
+    return readFileSync(file, "utf8").trim();
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new UserError(`The API key in ${file} cannot be read (${code}). Use the account that started Periscan, or set PERISCAN_API_KEY.`, { cause });
+  }
+}
+
+/**
+ * Does `action` again on another session when the platform went away under it: another command may have run it and ended. Only for what is
+ * safe to repeat.
+ */
+export async function withLiveSession<T>(first: Session, action: (session: Session) => Promise<T>): Promise<{ value: T; session: Session }> {
+  let session = first;
+  for (;;) {
+    try {
+      return { value: await action(session), session };
+    } catch (error) {
+      if (!(error instanceof ConnectionError) || session.platform !== "running") throw error;
+      session = await openSession({ quiet: true });
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import type { Scan } from "@periscan/contract/scan.ts";
+import { formatDuration } from "./print.ts";
+import { describeTarget } from "./print-scan.ts";
+
+export interface ProgressDisplay {
+  update(scan: Scan): void;
+  end(): void;
+}
+
+const barWidth = 24;
+
+/** A line for each target that is done, above one live line of the whole; nothing where the stream is no terminal. */
+export function showProgress(stream: NodeJS.WriteStream): ProgressDisplay {
+  if (!stream.isTTY) return { update: () => {}, end: () => {} };
+  const shown = new Set<string>();
+  const clear = "\r\x1b[2K";
+  return {
+    update: (scan) => {
+      const done = scan.targets.filter(({ outcome }) => outcome !== "pending");
+      const fresh = done.filter(({ target_id }) => !shown.has(target_id));
+      for (const target of fresh) shown.add(target.target_id);
+      const lines = scan.targets.length === 1 ? [] : fresh.map((target) => `${describeTarget(target)}\n`);
+      stream.write(`${clear}${lines.join("")}${describeProgress(scan, done.length, stream.columns ?? 80)}`);
+    },
+    end: () => stream.write(clear),
+  };
+}
+
+function describeProgress({ state, progress, started_at, targets, type }: Scan, done: number, columns: number): string {
+  const filled = Math.round((barWidth * progress) / 100);
+  const bar = "█".repeat(filled) + "░".repeat(barWidth - filled);
+  const elapsed = started_at ? `  ${formatDuration((Date.now() - Date.parse(started_at)) / 1000)}` : "";
+  const phase = state === "QUEUED" ? "  waiting for a worker" : "";
+  return `${type} ${bar} ${progress} %  ${done} of ${targets.length} targets${elapsed}${phase}`.slice(0, columns - 1);
+}

@@ -1,0 +1,23 @@
+import { join } from "node:path";
+import { startEmbeddedPostgres } from "@periscan/server/db/embedded-postgres.ts";
+import { ensureDataFolder } from "./data-folder.ts";
+import { findRuntime, takeRuntime } from "./runtime-file.ts";
+
+/** Runs `action` on the installation's database: DATABASE_URL, else the embedded one, which is started for it where it does not run. */
+export async function withDatabase<T>(action: (databaseUrl: string) => Promise<T>): Promise<T> {
+  if (process.env.DATABASE_URL) return action(process.env.DATABASE_URL);
+  const dataFolder = ensureDataFolder();
+  const options = { folder: join(dataFolder, "postgres") };
+  if (findRuntime(dataFolder)) return action((await startEmbeddedPostgres(options)).url);
+  const runtime = takeRuntime(dataFolder);
+  try {
+    const postgres = await startEmbeddedPostgres(options);
+    try {
+      return await action(postgres.url);
+    } finally {
+      await postgres.stop();
+    }
+  } finally {
+    runtime.release();
+  }
+}
