@@ -59,8 +59,8 @@ function addressOf(host: string, address: ReturnType<import("node:http").Server[
 /** One at a time: setting a PDF takes a core and memory. */
 async function startRendering(services: Services): Promise<void> {
   const settings = {
-    pollingIntervalSeconds: 2,
-    notifyPollingIntervalSeconds: 2,
+    pollingIntervalSeconds: 0.5,
+    notifyPollingIntervalSeconds: 0.5,
     batchSize: 1,
     localConcurrency: 1,
     includeMetadata: true as const,

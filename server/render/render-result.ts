@@ -1,2 +1,12 @@
 import type { ScanDocument } from "@periscan/contract/scan-document.ts";
-export const renderResult = async (_kind: string, document: ScanDocument) => JSON.stringify(document);
+import { describeReport } from "./describe-report.ts";
+import { renderHtml } from "./render-html.ts";
+import { renderPdf } from "./render-pdf.ts";
+import { showText } from "./show-text.ts";
+
+/** A scan's document as one of the files that Periscan makes itself. */
+export async function renderResult(kind: "json" | "html" | "pdf", document: ScanDocument): Promise<string | Uint8Array> {
+  if (kind === "json") return `${JSON.stringify(document, undefined, 2)}\n`;
+  const report = showText(describeReport(document));
+  return kind === "html" ? renderHtml(report) : renderPdf(report);
+}

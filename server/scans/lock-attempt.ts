@@ -13,14 +13,14 @@ export async function lockScan(tx: Transaction, scanId: string): Promise<ScanRow
   return row;
 }
 
-/** Locks the scan of a task and answers its id. Throws 409 unless `attempt` is the task's newest and still running. */
-export async function lockAttempt(tx: Transaction, taskId: string, attempt: number): Promise<{ scanId: string }> {
+/** Locks the scan of a task and answers its id and type. Throws 409 unless `attempt` is the task's newest and still running. */
+export async function lockAttempt(tx: Transaction, taskId: string, attempt: number): Promise<{ scanId: string; type: string }> {
   if (!isId(taskId)) throw attemptOver();
-  const found = await tx.execute<{ scan_id: string }>(sql`
-    select scan.id as scan_id from scan join task on task.scan_id = scan.id where task.id = ${taskId} for update of scan`);
-  const scanId = found.rows[0]?.scan_id;
+  const found = await tx.execute<{ scan_id: string; type: string }>(sql`
+    select scan.id as scan_id, scan.type as type from scan join task on task.scan_id = scan.id where task.id = ${taskId} for update of scan`);
+  const [owner] = found.rows;
   // Read again under the lock: the row above may be older than the change that held it.
   const live = await tx.execute(sql`select 1 from task where id = ${taskId} and attempt = ${attempt} and state = 'running'`);
-  if (scanId === undefined || live.rows.length === 0) throw attemptOver();
-  return { scanId };
+  if (!owner || live.rows.length === 0) throw attemptOver();
+  return { scanId: owner.scan_id, type: owner.type };
 }

@@ -1,4 +1,5 @@
 import type { Heartbeat, OutcomeReport } from "@periscan/contract/worker-protocol.ts";
+import { findEngine } from "@periscan/engines/registry.ts";
 import { and, eq, isNull, sql } from "drizzle-orm";
 import { ApiError, attemptOver } from "../api-error.ts";
 import { cleanText } from "../clean-text.ts";
@@ -26,11 +27,12 @@ async function renewLease(tx: Transaction, taskId: string, progress?: number): P
     .where(eq(task.id, taskId));
 }
 
-/** Keeps one target's outcome. One that was sent before is accepted and changes nothing. Throws 409 once the attempt is over. */
+/** Keeps one target's outcome. One that was sent before is accepted and changes nothing. Throws 409 once the attempt is over, 400 on evidence that is not the engine's. */
 export async function recordOutcome(db: Database, taskId: string, given: OutcomeReport): Promise<void> {
   const report = cleanText(given);
   await db.transaction(async (tx) => {
-    const { scanId } = await lockAttempt(tx, taskId, report.attempt);
+    const { scanId, type } = await lockAttempt(tx, taskId, report.attempt);
+    checkEvidence(type, report);
     const written = await writeOutcome(tx, taskId, report);
     if (!written) return refuseUnlessResent(tx, taskId, report);
     await insertDetections(tx, scanId, report);
@@ -38,6 +40,18 @@ export async function recordOutcome(db: Database, taskId: string, given: Outcome
     await tx.update(task).set({ failures: 0 }).where(eq(task.id, taskId));
     await updateProgress(tx, scanId);
   });
+}
+
+/** Evidence that cannot be drawn would cost the scan all of its files: it is refused here. */
+function checkEvidence(type: string, { outcome }: OutcomeReport): void {
+  for (const [index, { detail }] of outcome.detections.entries()) {
+    try {
+      findEngine(type)?.view(detail);
+    } catch (cause) {
+      const field = `outcome.detections[${index}].detail`;
+      throw new ApiError(400, "request.invalid", `${field}: ${(cause as Error).message}`, { field, cause });
+    }
+  }
 }
 
 async function writeOutcome(tx: Transaction, taskId: string, report: OutcomeReport): Promise<boolean> {

@@ -114,6 +114,18 @@ test("an outcome that is sent twice counts once", async () => {
   expect((await getScan(server, id)).risks.new_open).toHaveLength(1);
 });
 
+test("evidence that is not the engine's is refused, because no report could show it", async () => {
+  const { id } = await startScan(server, { type: "NMAP", targets: ["10.1.0.14"], options });
+  const task = await claimSome(server);
+  const outcome = look([22]);
+  const broken = { ...outcome, detections: outcome.detections.map((seen) => ({ ...seen, detail: { anything: 1 } })) };
+  const report = { attempt: task.attempt, sequence: 1, target_id: task.targets[0]?.target_id, has_native: false, outcome: broken };
+  const refused = await server.worker("POST", `/tasks/${task.task_id}/outcomes`, report);
+  expect(refused).toMatchObject({ status: 400, body: { error: { field: "outcome.detections[0].detail" } } });
+  await finishTask(server, task, outcome);
+  expect((await getScan(server, id)).risks.new_open).toHaveLength(1);
+});
+
 test("the next attempt gets only the targets that have no outcome", async () => {
   const { id } = await startScan(server, { type: "NMAP", targets: Array.from({ length: 16 }, (_, index) => `10.1.1.${index}`), options });
   const task = await claimSome(server);

@@ -84,7 +84,7 @@ export function tcpOutcome({ ports, open }: { ports: string; open: number[] }): 
       solution: "Close it where it is not needed.",
       references: [],
       additional_info: { port, protocol: "tcp" },
-      detail: { port, protocol: "tcp" },
+      detail: { port, protocol: "tcp", reason: "syn-ack" },
     })),
   };
 }
