@@ -47,8 +47,8 @@ function parseName(text: string): string | undefined {
   if (name === "" || name.length > 253) return undefined;
   const labels = name.split(".");
   if (!labels.every((label) => /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/.test(label))) return undefined;
-  // A last label of digits is an address to some resolvers (`0x7f.1`, `2130706433`): never take it for a name.
-  return /^(\d+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? "") ? undefined : name;
+  // A last label of digits is an address to some resolvers (`0x7f.1`, `2130706433`), and `192.0.2.1-20` is a range to a reader: neither is a name.
+  return /^([\d-]+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? "") ? undefined : name;
 }
 
 function parseHost(text: string): string | undefined {

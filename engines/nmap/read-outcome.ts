@@ -26,7 +26,8 @@ export function readOutcome(host: NmapHost, run: RunFacts): Outcome {
   if (host.timedOut)
     return {
       kind: "partial",
-      reason: "Nmap gave up on this host when its time was over (options.host_timeout_minutes): ports may be missing.",
+      reason:
+        "Nmap gave up on this host when its time was over, and then tells nothing of its ports. Raise options.host_timeout_minutes, or turn options.service_detection off.",
       notes,
       coverage,
       detections,

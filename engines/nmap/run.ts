@@ -62,13 +62,14 @@ const discoveryPorts = "21-23,25,53,80,110,111,135,139,143,389,443,445,465,587,9
 /** Exported for the bench, which compares with a plain Nmap of the same flags. */
 export function buildArguments({ task, options, addresses, packetsPerSecond, privilege }: Arguments): string[] {
   const udp = isUdp(task.type);
+  const ipv6 = isIPv6(addresses[0] ?? "");
   return [
     ...(privilege.flag === undefined ? [] : [privilege.flag]),
-    ...(isIPv6(addresses[0] ?? "") ? ["-6"] : []),
+    ...(ipv6 ? ["-6"] : []),
     "-n",
     udp ? "-sU" : privilege.raw ? "-sS" : "-sT",
     ...(options.service_detection ? ["-sV"] : []),
-    ...(options.host_discovery ? buildDiscovery(privilege.raw) : ["-Pn"]),
+    ...(options.host_discovery ? buildDiscovery({ raw: privilege.raw, ipv6 }) : ["-Pn"]),
     `-T${options.timing}`,
     ...(options.ports !== undefined ? ["-p", options.ports] : udp ? ["--top-ports", "1000"] : ["-p", "1-65535"]),
     "--host-timeout",
@@ -84,7 +85,11 @@ export function buildArguments({ task, options, addresses, packetsPerSecond, pri
   ];
 }
 
-const buildDiscovery = (raw: boolean): string[] => (raw ? ["-PE", "-PP", `-PS${discoveryPorts}`, "-PA80,443"] : [`-PS${discoveryPorts}`]);
+/** IPv6 has no timestamp ping (`-PP`): Nmap refuses to start with it. */
+function buildDiscovery({ raw, ipv6 }: { raw: boolean; ipv6: boolean }): string[] {
+  if (!raw) return [`-PS${discoveryPorts}`];
+  return ["-PE", ...(ipv6 ? [] : ["-PP"]), `-PS${discoveryPorts}`, "-PA80,443"];
+}
 
 /** The parts of a scan's time that Nmap's phases take, for a progress that moves evenly. A phase that is not here adds nothing. */
 const phases: [name: RegExp, from: number, to: number][] = [

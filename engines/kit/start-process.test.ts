@@ -1,0 +1,81 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { EngineError } from "./engine.ts";
+import { startProcess } from "./start-process.ts";
+
+const limits = { memoryBytes: 512 * 1024 ** 2, outputBytes: 1024 ** 2 };
+const start = (script: string, { signal = new AbortController().signal, ...other }: { signal?: AbortSignal; memoryBytes?: number } = {}) =>
+  startProcess({ file: "sh", args: ["-c", script], ...limits, signal, ...other });
+
+async function readAll(output: AsyncIterable<Uint8Array>): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of output) pieces.push(piece);
+  return Buffer.concat(pieces).toString();
+}
+
+/** A zombie is gone but for its entry. */
+const isAlive = (pid: number) => existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+
+async function untilGone(pid: number): Promise<void> {
+  for (let tries = 0; isAlive(pid); tries++) {
+    if (tries > 500) throw new Error(`process ${pid} lives on`);
+    await sleep(20);
+  }
+}
+
+test("output, errors and exit code are the process's own", async () => {
+  const child = start("echo out; echo wrong >&2; exit 3");
+  expect(await readAll(child.output)).toBe("out\n");
+  expect(await child.ended).toEqual({ exitCode: 3, signal: null, errorText: "wrong\n" });
+});
+
+test("an abort ends the whole group, also children that ignore the request", async () => {
+  const abort = new AbortController();
+  const child = start(`trap '' TERM; sh -c 'trap "" TERM; echo $$; while :; do sleep 1; done' & wait`, { signal: abort.signal });
+  let inner = 0;
+  const reading = (async () => {
+    for await (const piece of child.output) {
+      inner = Number(Buffer.from(piece).toString());
+      abort.abort(new Error("cancelled"));
+    }
+  })();
+  await expect(reading).rejects.toThrow("cancelled");
+  await child.ended;
+  await untilGone(inner);
+});
+
+test("output beyond its ceiling ends the process", async () => {
+  const child = start("while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done");
+  await expect(readAll(child.output)).rejects.toMatchObject({ code: "engine.output_limit" });
+  expect((await child.ended).signal).not.toBeNull();
+});
+
+test("memory beyond its ceiling is refused to the process", async () => {
+  const child = start(`exec python3 -c 'x = bytearray(1 << 30); print("allocated")'`, { memoryBytes: 300 * 1024 ** 2 });
+  expect(await readAll(child.output)).toBe("");
+  expect((await child.ended).errorText).toContain("MemoryError");
+});
+
+test("a program that is missing is an end with a word about it", async () => {
+  const child = startProcess({ file: "/no/such/program", args: [], ...limits, signal: new AbortController().signal });
+  expect(await readAll(child.output).catch((error) => error)).not.toBeInstanceOf(EngineError);
+  expect(await child.ended).toMatchObject({ exitCode: 127, errorText: expect.stringContaining("/no/such/program") });
+});
+
+test("a process that was aborted before does not start", () => {
+  expect(() => start("echo never", { signal: AbortSignal.abort(new Error("too late")) })).toThrow("too late");
+});
+
+test("the process dies with its worker, however the worker dies", async () => {
+  const module = new URL("start-process.ts", import.meta.url).href;
+  const script = `import { startProcess } from ${JSON.stringify(module)};
+    const child = startProcess({ file: "sleep", args: ["300"], memoryBytes: 2 ** 30, outputBytes: 1, signal: new AbortController().signal });
+    console.log(child.pid); setInterval(() => {}, 1000);`;
+  const worker = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+  const [line] = (await once(worker.stdout, "data")) as [Buffer];
+  worker.kill("SIGKILL");
+  await untilGone(Number(line.toString()));
+});

@@ -1,0 +1,153 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { parseTarget } from "@periscan/contract/target-syntax.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { EngineEvent, PinnedTarget, RunContext } from "../kit/engine.ts";
+import { covers, describeCoverage } from "./coverage.ts";
+import { nmap, nmapUdp } from "./index.ts";
+import { TcpOptions } from "./options.ts";
+import { countPorts, formatPorts, hasPort, parsePorts } from "./port-list.ts";
+import { buildArguments, createRunner } from "./run.ts";
+import { assessPort } from "./threat-levels.ts";
+
+describe("a port list", () => {
+  test("is sorted and merged", () => {
+    expect(formatPorts(parsePorts(" 443, 22,80-90,85-100,101 ") ?? [])).toBe("22,80-101,443");
+    expect(countPorts(parsePorts("1-65535") ?? [])).toBe(65_535);
+    expect(hasPort(parsePorts("22,80-90") ?? [], 85)).toBe(true);
+  });
+  test.each(["", "0", "65536", "90-80", "22,,80", "-", "1-", "http", "T:22", "22 -oN /tmp/x", "1e3", "+22", "22;id"])("%j is refused", (text) => {
+    expect(parsePorts(text)).toBeUndefined();
+  });
+});
+
+describe("coverage", () => {
+  const looked = (change = {}) => ({ protocol: "tcp", ports: "1-1000", answered: true, unsure: "", ...change });
+  test("is of the ports that were probed on a host that answered", () => {
+    expect(covers(looked(), "tcp/443")).toBe(true);
+    expect(covers(looked(), "tcp/8080")).toBe(false);
+    expect(covers(looked(), "udp/443")).toBe(false);
+    expect(covers(looked({ answered: false }), "tcp/443")).toBe(false);
+    expect(covers(looked({ unsure: "400-500" }), "tcp/443")).toBe(false);
+    expect(covers(undefined, "tcp/443")).toBe(false);
+    expect(covers(looked(), "anything")).toBe(false);
+  });
+  test("is told in words", () => {
+    expect(describeCoverage(looked({ ports: "1-65535" }))).toBe("All 65,535 TCP ports");
+    expect(describeCoverage(looked({ ports: "22" }))).toBe("TCP port 22");
+    expect(describeCoverage(looked({ protocol: "udp", ports: "1,3,5,7,9,11,13" }))).toBe("7 UDP ports");
+  });
+});
+
+describe("a threat level", () => {
+  const level = (number: number, service?: string, tunnel?: string) =>
+    assessPort({ protocol: "tcp", number, ...(service ? { service } : {}), ...(tunnel ? { tunnel } : {}) }).threatLevel;
+  test("tells a web page from a database, a remote desktop and an open Docker", () => {
+    expect([level(443, "http", "ssl"), level(80, "http"), level(3389, "ms-wbt-server"), level(5432, "postgresql"), level(2375, "docker")]).toEqual([
+      "NONE",
+      "LOW",
+      "HIGH",
+      "HIGH",
+      "CRITICAL",
+    ]);
+  });
+  test("goes by the service before the port, and by the port where the service is silent", () => {
+    expect(level(5432, "ssh")).toBe("LOW");
+    expect(level(2222, "telnet")).toBe(level(23));
+    expect(level(5432)).toBe("HIGH");
+    expect(level(61_234)).toBe("LOW");
+  });
+  test("always says why and what to do", () => {
+    for (const number of Array.from({ length: 10_000 }, (_, index) => index + 1)) {
+      const assessed = assessPort({ protocol: "tcp", number });
+      expect([assessed.description, assessed.solution].every((text) => /\.$/.test(text)) && assessed.references.length > 0, `port ${number}`).toBe(true);
+    }
+  });
+});
+
+const pin = (text: string, address = text): PinnedTarget => {
+  const parsed = parseTarget(text);
+  if (!parsed.ok || !parsed.targets[0]) throw new Error(text);
+  return { targetId: text, target: parsed.targets[0], address };
+};
+
+const options = (given = {}) => TcpOptions.parse(given);
+
+test("Nmap gets addresses alone, behind the end of its options", () => {
+  const task = { type: "NMAP" as const, options: options(), targets: [pin("example.com", "192.0.2.1")] };
+  const args = buildArguments({
+    task,
+    options: options({ ports: "22" }),
+    addresses: ["192.0.2.1"],
+    packetsPerSecond: 500,
+    privilege: { raw: true, flag: undefined },
+  });
+  expect(args.slice(args.indexOf("--"))).toEqual(["--", "192.0.2.1"]);
+  expect(args.join(" ")).toContain("-sS -sV");
+  expect(args.join(" ")).toContain("--max-rate 500");
+  expect(args).toContain("-n");
+});
+
+describe("the real Nmap on loopback", () => {
+  const servers = [createServer((socket) => socket.on("error", () => {}).end("220 ready\r\n")), createServer((socket) => socket.on("error", () => {}))];
+  let ports: number[] = [];
+  beforeAll(async () => {
+    for (const server of servers) await once(server.listen(0, "127.0.0.1"), "listening");
+    ports = servers.map((server) => (server.address() as { port: number }).port);
+  });
+  afterAll(() => {
+    for (const server of servers) server.close();
+  });
+
+  const context = (change: Partial<RunContext> = {}): RunContext => ({
+    signal: new AbortController().signal,
+    limits: { memoryBytes: 2 ** 30, packetsPerSecond: Number.POSITIVE_INFINITY, outputBytes: 2 ** 30 },
+    dataFolder: "/nonexistent",
+    log: () => {},
+    ...change,
+  });
+
+  async function scan(targets: PinnedTarget[], given: object, change: Partial<RunContext> = {}): Promise<EngineEvent[]> {
+    const events: EngineEvent[] = [];
+    for await (const event of createRunner({ needsRaw: false }).run({ type: "NMAP", options: options(given), targets }, context(change))) events.push(event);
+    return events;
+  }
+  const outcomes = (events: EngineEvent[]) => events.filter((event) => event.kind === "outcome");
+
+  test("is found and says its version", async () => {
+    const runner = await nmap.load();
+    expect(await runner.probe({ dataFolder: "/nonexistent" })).toMatchObject({ ready: true, version: expect.stringMatching(/^Nmap \d/) });
+    expect((await nmapUdp.load()).probe).toBeTypeOf("function");
+  });
+
+  test("finds the open ports, gives every target of one address its outcome, and its progress never runs backwards", async () => {
+    const events = await scan([pin("127.0.0.1"), pin("localhost", "127.0.0.1"), pin("::1")], { ports: ports.join(","), service_detection: false });
+    const found = outcomes(events).map(({ targetId, outcome }) => [targetId, outcome.kind, outcome.detections.map(({ scope }) => scope)]);
+    const open = ports.toSorted((a, b) => a - b).map((port) => `tcp/${port}`);
+    expect(found).toEqual([
+      ["127.0.0.1", "complete", open],
+      ["localhost", "complete", open],
+      ["::1", "complete", []],
+    ]);
+    const progress = events.flatMap((event) => (event.kind === "progress" ? [event.fraction] : []));
+    expect(progress).toEqual(progress.toSorted((a, b) => a - b));
+    expect(Buffer.from(outcomes(events)[0]?.native ?? "").toString()).toMatch(/^<host .*<\/host>$/s);
+  });
+
+  test("that is aborted ends, and says nothing of what it had not finished", async () => {
+    const abort = new AbortController();
+    const scanning = scan(
+      [pin("127.0.0.1")],
+      { ports: `${ports[1]}` },
+      { signal: abort.signal, log: () => setImmediate(() => abort.abort(new Error("cancelled"))) },
+    );
+    await expect(scanning).rejects.toThrow("cancelled");
+  });
+
+  test("that reaches a ceiling of memory or output fails with what to do", async () => {
+    const tiny = { memoryBytes: 2 ** 30, packetsPerSecond: Number.POSITIVE_INFINITY, outputBytes: 100 };
+    await expect(scan([pin("127.0.0.1")], { ports: "1" }, { limits: tiny })).rejects.toMatchObject({ code: "engine.output_limit" });
+    const small = { ...tiny, outputBytes: 2 ** 30, memoryBytes: 24 * 2 ** 20 };
+    await expect(scan([pin("127.0.0.1")], { ports: "1" }, { limits: small })).rejects.toMatchObject({ name: "EngineError" });
+  });
+});

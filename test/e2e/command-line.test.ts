@@ -1,0 +1,149 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { cliFile, findPostgres, findProcesses, makeDataFolder, startTestPlatform } from "../platform.ts";
+
+interface Run {
+  code: number | null;
+  out: string;
+  err: string;
+}
+
+let dataFolder: string;
+let output: string;
+let listener: Server;
+let port: number;
+beforeAll(async () => {
+  dataFolder = makeDataFolder();
+  output = mkdtempSync(join(tmpdir(), "periscan-results-"));
+  listener = createServer((socket) => socket.on("error", () => {}).end("220 \x1b[2Jready\r\n")).listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  port = (listener.address() as { port: number }).port;
+});
+afterAll(() => {
+  listener.close();
+  rmSync(dataFolder, { recursive: true, force: true });
+  rmSync(output, { recursive: true, force: true });
+});
+
+function start(args: string[], environment: Record<string, string> = {}): ChildProcess {
+  const { PERISCAN_SERVER: _server, PERISCAN_API_KEY: _key, ...rest } = process.env;
+  return spawn(process.execPath, [cliFile, ...args], { env: { ...rest, PERISCAN_DATA: dataFolder, ...environment }, stdio: ["ignore", "pipe", "pipe"] });
+}
+
+async function run(...args: string[]): Promise<Run> {
+  const child = start(args);
+  const [out, err, [code]] = await Promise.all([text(child.stdout as never), text(child.stderr as never), once(child, "close") as Promise<[number | null]>]);
+  return { code, out, err };
+}
+
+test("`scan` on an empty data folder sets everything up, shows the risks, keeps the files, and leaves nothing running", async () => {
+  const { code, out, err } = await run("scan", "NMAP", "127.0.0.1", "--ports", `${port}`, "--output", output);
+  expect([code, err]).toEqual([0, ""]);
+  expect(out).toContain(`Open TCP Port: ${port}`);
+  expect(out).toContain("1 of 1 target scanned to the end");
+  expect(out).not.toContain("\x1b");
+  const files = out.split("\n").filter((line) => line.startsWith(`  ${output}`));
+  expect(files.map((file) => file.split(".").at(-1)).sort()).toEqual(["html", "json", "pdf", "xml"]);
+  for (const file of files) expect(statSync(file.trim()).size).toBeGreaterThan(500);
+  expect(findProcesses(dataFolder)).toEqual([]);
+  expect(findPostgres(dataFolder)).toBeUndefined();
+});
+
+test("lists and downloads work on what earlier commands left, for people and as JSON", async () => {
+  const [scan] = JSON.parse((await run("scans", "--json")).out);
+  expect(scan).toMatchObject({ type: "NMAP", state: "SUCCEEDED" });
+  expect((await run("scans")).out).toContain(scan.id);
+  const [risk] = JSON.parse((await run("risks", "--json")).out);
+  expect((await run("risks", risk.id)).out).toContain("What to do");
+  expect((await run("targets")).out).toContain("127.0.0.1");
+  expect(JSON.parse((await run("scan", "show", scan.id, "--json")).out)).toMatchObject({ scan: { id: scan.id }, risks: [{ title: `Open TCP Port: ${port}` }] });
+  const got = await run("results", "get", scan.id, "--format", "pdf", "--output", output);
+  expect(readFileSync(got.out.trim()).subarray(0, 5).toString()).toBe("%PDF-");
+});
+
+test("the exit code tells a partial scan and a wrong use from a good one", async () => {
+  const partial = await run("scan", "NMAP", "127.0.0.1", "no-such-name.invalid", "--ports", `${port}`, "--output", output, "--json");
+  expect(partial.code).toBe(1);
+  expect(JSON.parse(partial.out)).toMatchObject({ scan: { state: "SUCCEEDED" }, risks: [{ change: "still_open" }], files: [{}, {}, {}, {}] });
+  const wrong: [string[], string][] = [
+    [["scan", "NMAP", "-oN"], "unknown option '-oN'"],
+    [["scan", "NMAP", "a;b"], "targets[0]"],
+    [["scan", "MASSCAN", "127.0.0.1"], "NMAP_UDP"],
+    [["scan", "OPENVAS", "127.0.0.1"], "no engine yet"],
+    [["scan", "NMAP", "127.0.0.1", "--ports", "x"], "options.ports"],
+    [["scan", "NMAP", "127.0.0.1", "--option", "script=vuln"], "options.script"],
+    [["scan", "NMAP", "127.0.0.1", "--no-wait"], "periscan up"],
+    [["scan", "NMAP"], "missing required argument"],
+    [["frobnicate"], "unknown command"],
+  ];
+  for (const [args, message] of wrong) {
+    const { code, err, out } = await run(...args);
+    expect([code, out], args.join(" ")).toEqual([2, ""]);
+    expect(err, args.join(" ")).toContain(message);
+  }
+});
+
+test("every command has help with an example", async () => {
+  const commands =
+    "scan|scan show|scan cancel|scans|risks|targets|results get|up|serve|work|engines list|engines install|key create|key list|key revoke|doctor|test";
+  for (const command of commands.split("|")) {
+    const { code, out } = await run(...command.split(" "), "--help");
+    expect([command, code, /Examples?:\n {2}(\w+=\S+ )*periscan /.test(out)]).toEqual([command, 0, true]);
+  }
+});
+
+test("keys are made, listed without their secret, and revoked", async () => {
+  const made = JSON.parse((await run("key", "create", "CI", "--json")).out);
+  expect(made.key).toMatch(/^ps_[\w-]{43}$/);
+  const listed = (await run("key", "list")).out;
+  expect(listed).toContain(made.id);
+  expect(listed).not.toContain(made.key);
+  expect(await run("key", "revoke", made.id)).toMatchObject({ code: 0 });
+  expect(await run("key", "revoke", made.id)).toMatchObject({ code: 1 });
+  expect(statSync(join(dataFolder, "api-key")).mode & 0o777).toBe(0o600);
+  expect(statSync(join(dataFolder, "worker-token")).mode & 0o777).toBe(0o600);
+});
+
+test("`doctor` finds nothing missing where the tests can run", async () => {
+  const { code, out } = await run("doctor", "--json");
+  expect(JSON.parse(out).filter(({ ok }: { ok: boolean }) => !ok)).toEqual([]);
+  expect(code).toBe(0);
+});
+
+test("`up` serves commands beside it, takes its folder for itself, and stops whole at SIGTERM", async () => {
+  const platform = await startTestPlatform({ dataFolder: makeDataFolder() });
+  const beside = (...args: string[]) => start(args, { PERISCAN_DATA: platform.dataFolder });
+  const scan = beside("scan", "NMAP", "127.0.0.1", "--ports", `${port}`, "--no-wait");
+  const id = (await text(scan.stdout as never)).split("\n")[0] ?? "";
+  expect((await platform.client.waitForScan(id)).state).toBe("SUCCEEDED");
+  const second = beside("up", "--port", "0");
+  const [refusal, [code]] = await Promise.all([text(second.stderr as never), once(second, "close") as Promise<[number]>]);
+  expect([code, refusal]).toEqual([1, expect.stringContaining(`runs already on ${platform.dataFolder}`)]);
+  expect((await fetch(`${platform.url}/readyz`)).status).toBe(200);
+  expect((await fetch(`${platform.url}/docs/`)).status).toBe(200);
+  expect(await platform.stop()).toBe(0);
+  expect(findProcesses(platform.dataFolder)).toEqual([]);
+  expect(existsSync(join(platform.dataFolder, "postgres", "data", "postmaster.pid"))).toBe(false);
+  await platform[Symbol.asyncDispose]();
+});
+
+test("Ctrl-C cancels a scan, says what was found, and leaves nothing running", async () => {
+  const silent = createServer((socket) => socket.on("error", () => {})).listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const child = start(["scan", "NMAP", "127.0.0.1", "--ports", `${(silent.address() as { port: number }).port}`, "--output", output]);
+  const err = text(child.stderr as never);
+  const out = text(child.stdout as never);
+  while (findProcesses(dataFolder, /(^|\/)nmap /).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  child.kill("SIGINT");
+  const [code] = (await once(child, "close")) as [number];
+  expect([code, await err]).toEqual([1, expect.stringContaining("Cancelling the scan")]);
+  expect(await out).toContain("The scan was cancelled.");
+  expect(findProcesses(dataFolder)).toEqual([]);
+  silent.close();
+});
