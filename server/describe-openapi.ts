@@ -1,0 +1,14 @@
+import pino from "pino";
+import { buildApp } from "./app.ts";
+import type { Services } from "./services.ts";
+
+/** The API's description as `openapi.json` keeps it. Needs neither a database nor a queue: the routes only close over the services. */
+export async function describeOpenApi(): Promise<string> {
+  const app = await buildApp({ log: pino({ level: "silent" }) } as Services);
+  await app.ready();
+  try {
+    return `${JSON.stringify(app.swagger(), null, 2)}\n`;
+  } finally {
+    await app.close();
+  }
+}

@@ -1,0 +1,88 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { findProgram } from "@periscan/engines/kit/find-program.ts";
+import { whyNoHosts } from "./hosts/start-hosts.ts";
+
+// Everything that must hold before a change lands: `./periscan test`. The last line counts the checks and tests.
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const filters = process.argv.slice(2);
+const bin = (name: string) => join(root, "node_modules", ".bin", name);
+
+const checks = [
+  { name: "types", command: [bin("tsc"), "--noEmit"] },
+  { name: "lint, format and import boundaries", command: [bin("biome"), "ci", "--error-on-warnings", "."] },
+  { name: "dead code and dependencies", command: [bin("knip"), "--no-progress", "--no-config-hints"] },
+];
+
+/** What the tests use beside Nmap, with the Debian package that has it. */
+const programs: Record<string, string> = { nmap: "nmap", ip: "iproute2", curl: "curl", python3: "python3", pdftotext: "poppler-utils", setpriv: "util-linux" };
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+
+await installPrograms();
+if (filters.length === 0) for (const check of checks) await runCheck(check);
+const skipReason = whyNoHosts();
+if (skipReason) console.log(`\nSkipped, because ${skipReason}: the tests that need hosts of their own.`);
+await runTests();
+console.log(`\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+process.exitCode = counts.failed === 0 ? 0 : 1;
+
+async function installPrograms(): Promise<void> {
+  const packages = Object.entries(programs).flatMap(([program, name]) => (findProgram(program) ? [] : [name]));
+  if (packages.length === 0) return;
+  const install = `apt-get install --yes --no-install-recommends ${packages.join(" ")}`;
+  if (process.geteuid?.() !== 0 || !findProgram("apt-get")) {
+    console.error(`The tests need ${packages.join(", ")}: sudo ${install}`);
+    process.exit(1);
+  }
+  console.log(`Installing ${packages.join(", ")}`);
+  for (const args of [["update", "-qq"], install.split(" ").slice(1)]) {
+    const { status } = spawnSync("apt-get", args, { stdio: ["ignore", "ignore", "inherit"], env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } });
+    if (status !== 0) {
+      console.error(`apt-get ${args.join(" ")} failed`);
+      process.exit(1);
+    }
+  }
+}
+
+async function run([file = "", ...args]: string[]): Promise<number> {
+  const child = spawn(file, args, { cwd: root, stdio: "inherit" });
+  const [code] = (await once(child, "exit")) as [number | null];
+  return code ?? 1;
+}
+
+async function runCheck({ name, command }: (typeof checks)[number]): Promise<void> {
+  console.log(`\n${name}`);
+  const code = await run(command);
+  counts[code === 0 ? "passed" : "failed"] += 1;
+  console.log(code === 0 ? "  passed" : "  failed");
+}
+
+async function runTests(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "periscan-tests-"));
+  const report = join(folder, "report.json");
+  const code = await run([bin("vitest"), "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...filters]);
+  const before = counts.failed;
+  try {
+    const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(report, "utf8")) as Record<string, number>;
+    counts.passed += numPassedTests ?? 0;
+    counts.failed += numFailedTests ?? 0;
+    counts.skipped += numPendingTests ?? 0;
+  } catch (error) {
+    console.error(`no report of the tests: ${(error as Error).message}`);
+  }
+  // A file that does not load, or an error outside any test, is a failure too.
+  if (code !== 0 && counts.failed === before) counts.failed += 1;
+  rmSync(folder, { recursive: true, force: true });
+}
