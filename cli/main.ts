@@ -18,6 +18,7 @@ const program = new Command("periscan")
   .description("Vulnerability scans on your own machine: the real engines, each target's risks over time, reports to hand on.")
   .version(version)
   .exitOverride()
+  .enablePositionalOptions()
   .configureHelp({ helpWidth: Math.min(new Help().helpWidth ?? 120, 120) })
   .addHelpText(
     "after",

@@ -24,6 +24,8 @@ export function addScanCommand(program: Command): void {
     .command("scan")
     .description("Scan targets, wait for the end, show the risks and keep the results. Or show or cancel a scan.")
     .usage("TYPE TARGET… [options]  |  show ID  |  cancel ID")
+    // Else `scan show ID --json` would take the option for its own.
+    .enablePositionalOptions()
     .addArgument(new Argument("<type>", `the scan type: ${ScanType.options.join(", ")}`).argParser(readType))
     .argument("<targets...>", "addresses, names, URLs, or CIDR blocks up to /22")
     .option("--output <folder>", "where the result files go", "periscan-results")

@@ -92,9 +92,11 @@ test("without Nmap a scan is refused with the command that mends it", async () =
 });
 
 test.skipIf(noHosts)("on a full disk nothing is lost: what cannot be kept is refused with a reason, and with space the scan ends well", async () => {
-  const dataFolder = makeDataFolder();
-  execFileSync("mount", ["-t", "tmpfs", "-o", "size=400m,mode=755", "tmpfs", dataFolder]);
+  const disk = makeDataFolder();
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=400m,mode=755", "tmpfs", disk]);
   try {
+    const dataFolder = join(disk, "data");
+    mkdirSync(dataFolder);
     await using _hosts = await startHosts({ network, hosts: [host] });
     await using platform = await startTestPlatform({ dataFolder });
     const before = await scan(platform, [address]);
@@ -115,7 +117,8 @@ test.skipIf(noHosts)("on a full disk nothing is lost: what cannot be kept is ref
     for (const { result_id } of after.results) await (await platform.client.results.download(result_id)).body.cancel();
     expect((await platform.client.scans.get(before.id)).state).toBe("SUCCEEDED");
   } finally {
-    attempt(() => execFileSync("umount", ["--lazy", dataFolder]));
+    attempt(() => execFileSync("umount", ["--lazy", disk]));
+    rmSync(disk, { recursive: true, force: true });
   }
 });
 
