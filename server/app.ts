@@ -11,7 +11,7 @@ import { addScanRoutes } from "./api/scans.ts";
 import { addTargetRoutes } from "./api/targets.ts";
 import { addWorkerRoutes } from "./api/worker.ts";
 import { ApiError } from "./api-error.ts";
-import { nameSchemasOnce } from "./describe-api.ts";
+import { describeOnce } from "./describe-api.ts";
 import { handleError, handleNotFound } from "./handle-error.ts";
 import { measureRequests } from "./metrics.ts";
 import type { Services } from "./services.ts";
@@ -93,7 +93,7 @@ async function addDocumentation(app: FastifyInstance): Promise<void> {
       },
     },
     transform: jsonSchemaTransform,
-    transformObject: nameSchemasOnce,
+    transformObject: describeOnce,
   });
   await app.register(fastifySwaggerUi, { routePrefix: "/docs", uiConfig: { persistAuthorization: true } });
   app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());

@@ -72,9 +72,11 @@ async function readPdf(document: ScanDocument): Promise<{ text: string; info: st
   try {
     const file = join(folder, "report.pdf");
     writeFileSync(file, await renderResult("pdf", document));
+    // This Poppler complains of PDF/UA's `Suspects` entry on standard error.
+    const run = (program: string, ...args: string[]) => execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
     return {
-      text: execFileSync("pdftotext", ["-layout", file, "-"], { encoding: "utf8" }).replaceAll("\u200b", ""),
-      info: execFileSync("pdfinfo", [file], { encoding: "utf8" }),
+      text: run("pdftotext", "-layout", file, "-").replaceAll("\u200b", ""),
+      info: run("pdfinfo", file),
     };
   } finally {
     rmSync(folder, { recursive: true });

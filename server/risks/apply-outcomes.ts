@@ -33,15 +33,17 @@ async function openDetected(tx: Transaction, { scanId, workspaceId, engine }: Fi
   // `first detected by this scan`, and what was closed and is back: both are news to whoever watches.
   await tx.execute(sql`
     insert into scan_risk (scan_id, risk_id, change, detection_id)
-    select ${scanId}, risk.id, case when risk.status = 'OPEN' then 'still_open' else 'new_open' end, detection.id
-    from detection join risk on risk.target_id = detection.target_id and risk.scan_type = ${engine.type} and risk.key = detection.key
+    select ${scanId}, risk.id, case when risk.closed_at <= scan_target.observed_at then 'new_open' else 'still_open' end, detection.id
+    from detection join scan_target on scan_target.scan_id = detection.scan_id and scan_target.target_id = detection.target_id
+    join risk on risk.target_id = detection.target_id and risk.scan_type = ${engine.type} and risk.key = detection.key
     where detection.scan_id = ${scanId}`);
+  // Older evidence than what is known changes nothing: a scan that ends late does not open again what a later look found gone.
   await tx.execute(sql`
     update risk set status = 'OPEN', closed_at = null, scope = detection.scope, title = detection.title, threat_level = detection.threat_level,
       description = detection.description, solution = detection.solution, "references" = detection.references,
-      additional_info = detection.additional_info, detail = detection.detail, last_detected_at = greatest(risk.last_detected_at, scan_target.observed_at)
+      additional_info = detection.additional_info, detail = detection.detail, last_detected_at = scan_target.observed_at
     from detection join scan_target on scan_target.scan_id = detection.scan_id and scan_target.target_id = detection.target_id
-    where detection.scan_id = ${scanId} and risk.target_id = detection.target_id and risk.scan_type = ${engine.type} and risk.key = detection.key`);
+    where detection.scan_id = ${scanId} and greatest(risk.closed_at, risk.last_detected_at) <= scan_target.observed_at and risk.target_id = detection.target_id and risk.scan_type = ${engine.type} and risk.key = detection.key`);
   await insertRisks(tx, { scanId, workspaceId, scanType: engine.type, detectionIds: fresh.rows.map(({ id }) => Number(id)) });
 }
 
@@ -87,7 +89,11 @@ async function closeGone(tx: Transaction, { scanId, engine }: FinishedScan): Pro
   const gone = open.filter(({ coverage, scope }) => engine.covers(coverage, scope)).map(({ id }) => id);
   for (let start = 0; start < gone.length; start += rowsPerInsert) {
     const ids = gone.slice(start, start + rowsPerInsert);
-    await tx.update(risk).set({ status: "CLOSED", closedAt: sql`now()` }).where(inArray(risk.id, ids));
+    await tx
+      .update(risk)
+      .set({ status: "CLOSED", closedAt: sql`${scanTarget.observedAt}` })
+      .from(scanTarget)
+      .where(and(inArray(risk.id, ids), eq(scanTarget.scanId, scanId), eq(scanTarget.targetId, risk.targetId)));
     await tx.insert(scanRisk).values(ids.map((riskId) => ({ scanId, riskId, change: "closed" })));
   }
 }

@@ -66,6 +66,21 @@ test("a port outside the scanned range keeps its state", async () => {
   expect((await riskOf(target, 900)).status).toBe("OPEN");
 });
 
+test("a scan that ends late does not undo what a later look saw", async () => {
+  const target = "10.1.0.15";
+  await scanOnce(target, look([22]));
+  const { id } = await startScan(server, { type: "NMAP", targets: [target, "10.1.0.16"], options });
+  const early = await claimSome(server);
+  const late = await claimSome(server);
+  const report = { attempt: 1, sequence: 1, target_id: early.targets[0]?.target_id, has_native: false, outcome: look([22]) };
+  await server.worker("POST", `/tasks/${early.task_id}/outcomes`, report);
+  expect((await scanOnce(target, look([]))).risks.closed).toHaveLength(1);
+  await server.worker("POST", `/tasks/${early.task_id}/end`, { attempt: 1 });
+  await finishTask(server, late, look([]));
+  expect((await getScan(server, id)).risks).toMatchObject({ new_open: [], still_open: [{}] });
+  expect((await riskOf(target, 22)).status).toBe("CLOSED");
+});
+
 test("a target that did not answer keeps its risks, and its scan does not read as clean", async () => {
   const target = "10.1.0.4";
   await scanOnce(target, look([22]));
