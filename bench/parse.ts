@@ -37,7 +37,7 @@ async function* measured(): AsyncIterable<Uint8Array> {
 globalThis.gc?.();
 const before = process.memoryUsage.rss();
 const startedAt = performance.now();
-const run = { type: "NMAP" as const, options: { host_discovery: true }, ports: "", usesConnect: false };
+const run = { type: "NMAP" as const, options: { host_discovery: true, service_detection: true }, ports: "", usesConnect: false };
 let hosts = 0;
 let detections = 0;
 let succeeded = false;

@@ -34,7 +34,8 @@ export function printTable(headings: string[], rows: string[][]): void {
   for (const row of rows) console.log(line(row));
 }
 
-const cut = (text: string, room: number): string => (room < 10 || bare(text).length <= room ? text : `${bare(text).slice(0, room - 1)}…`);
+/** One line, no longer than the room; what is cut loses its colours. */
+export const cut = (text: string, room: number): string => (room < 10 || bare(text).length <= room ? text : `${bare(text).slice(0, room - 1)}…`);
 
 /** A moment in the reader's own zone, such as `2026-11-24 14:03`. */
 export function formatTime(iso: string | undefined): string {

@@ -1,5 +1,5 @@
 import type { Scan } from "@periscan/contract/scan.ts";
-import { formatDuration } from "./print.ts";
+import { cut, formatDuration } from "./print.ts";
 import { describeTarget } from "./print-scan.ts";
 
 export interface ProgressDisplay {
@@ -19,17 +19,18 @@ export function showProgress(stream: NodeJS.WriteStream): ProgressDisplay {
       const done = scan.targets.filter(({ outcome }) => outcome !== "pending");
       const fresh = done.filter(({ target_id }) => !shown.has(target_id));
       for (const target of fresh) shown.add(target.target_id);
-      const lines = scan.targets.length === 1 ? [] : fresh.map((target) => `${describeTarget(target)}\n`);
-      stream.write(`${clear}${lines.join("")}${describeProgress(scan, done.length, stream.columns ?? 80)}`);
+      const columns = (stream.columns ?? 80) - 1;
+      const lines = scan.targets.length === 1 ? [] : fresh.map((target) => `${cut(describeTarget(target), columns)}\n`);
+      stream.write(`${clear}${lines.join("")}${cut(describeProgress(scan, done.length), columns)}`);
     },
     end: () => stream.write(clear),
   };
 }
 
-function describeProgress({ state, progress, started_at, targets, type }: Scan, done: number, columns: number): string {
+function describeProgress({ state, progress, started_at, targets, type }: Scan, done: number): string {
   const filled = Math.round((barWidth * progress) / 100);
   const bar = "█".repeat(filled) + "░".repeat(barWidth - filled);
   const elapsed = started_at ? `  ${formatDuration((Date.now() - Date.parse(started_at)) / 1000)}` : "";
   const phase = state === "QUEUED" ? "  waiting for a worker" : "";
-  return `${type} ${bar} ${progress} %  ${done} of ${targets.length} targets${elapsed}${phase}`.slice(0, columns - 1);
+  return `${type} ${bar} ${progress} %  ${done} of ${targets.length} targets${elapsed}${phase}`;
 }

@@ -95,7 +95,11 @@ async function addDocumentation(app: FastifyInstance): Promise<void> {
     transform: jsonSchemaTransform,
     transformObject: describeOnce,
   });
-  await app.register(fastifySwaggerUi, { routePrefix: "/docs", uiConfig: { persistAuthorization: true } });
+  // The page of Swagger's own, without its bar: that would ask for the address of another description.
+  const theme = { title: "Periscan API", css: [{ filename: "periscan.css", content: ".swagger-ui .topbar { display: none }" }] };
+  await app.register(fastifySwaggerUi, { routePrefix: "/docs", uiConfig: { persistAuthorization: true }, theme });
+  // Whoever opens the address in a browser finds what it can do.
+  app.get("/", { schema: { hide: true } }, (_request, reply) => reply.redirect("/docs"));
   app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
 }
 

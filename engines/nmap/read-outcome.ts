@@ -9,7 +9,7 @@ import type { Detail } from "./view.ts";
 
 export interface RunFacts {
   type: ScanType;
-  options: Pick<NmapOptions, "host_discovery">;
+  options: Pick<NmapOptions, "host_discovery" | "service_detection">;
   /** Nmap's own list of the ports that it probes on each host. */
   ports: string;
   /** Without raw sockets Nmap scans by whole connections. */

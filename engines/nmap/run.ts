@@ -92,11 +92,14 @@ function buildDiscovery({ raw, ipv6 }: { raw: boolean; ipv6: boolean }): string[
 }
 
 /** The parts of a scan's time that Nmap's phases take, for a progress that moves evenly. A phase that is not here adds nothing. */
-const phases: [name: RegExp, from: number, to: number][] = [
-  [/^(Ping Scan|ARP Ping Scan)/, 0, 0.05],
-  [/^(SYN Stealth Scan|Connect Scan|UDP Scan)/, 0.05, 0.8],
-  [/^Service scan/, 0.8, 0.98],
-];
+function listPhases({ service_detection }: Pick<NmapOptions, "service_detection">): [name: RegExp, from: number, to: number][] {
+  const scanned = service_detection ? 0.5 : 0.98;
+  return [
+    [/^(Ping Scan|ARP Ping Scan)/, 0, 0.05],
+    [/^(SYN Stealth Scan|Connect Scan|UDP Scan)/, 0.05, scanned],
+    [/^Service scan/, scanned, 0.98],
+  ];
+}
 
 /** Turns Nmap's events into the engine's. Hosts come in groups, each with phases of its own, so progress counts the hosts that are done first. */
 class Reading {
@@ -121,7 +124,7 @@ class Reading {
   }
 
   #advance(name: string, fraction: number): EngineEvent {
-    const [, from, to] = phases.find(([pattern]) => pattern.test(name)) ?? [undefined, 0, 0];
+    const [, from, to] = listPhases(this.run.options).find(([pattern]) => pattern.test(name)) ?? [undefined, 0, 0];
     const done = this.#done / this.count;
     this.#fraction = Math.max(this.#fraction, done + (1 - done) * (from + (to - from) * fraction));
     return { kind: "progress", fraction: this.#fraction };

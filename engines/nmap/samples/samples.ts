@@ -38,7 +38,7 @@ export const samples: EngineSamples = {
 
 async function* readSample(name: string, output: AsyncIterable<Uint8Array>) {
   const type = name === "udp" ? ("NMAP_UDP" as const) : ("NMAP" as const);
-  const run: RunFacts = { type, options: { host_discovery: true }, ports: "", usesConnect: name === "connect" };
+  const run: RunFacts = { type, options: { host_discovery: true, service_detection: true }, ports: "", usesConnect: name === "connect" };
   for await (const event of readNmapXml(output)) {
     if (event.kind === "scope") run.ports = event.services;
     if (event.kind === "host") yield { address: event.host.address, outcome: readOutcome(event.host, run) };
