@@ -7,6 +7,7 @@ export function reportError(error: unknown): number {
   if (error instanceof UserError) return say(error.message, error.exitCode);
   if (error instanceof ApiError) return say(cleanLine(error.message), error.status === 400 ? 2 : 1);
   if (error instanceof ConnectionError) return say(error.message, 1);
+  if (error instanceof Error && error.name === "PostgresStartError") return say(error.message, 1);
   if (isSystemError(error)) return say(error.message, 1);
   console.error(error);
   return 1;

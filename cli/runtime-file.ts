@@ -11,6 +11,9 @@ export interface Runtime {
   url?: string;
 }
 
+/** Another process has the data folder. */
+export class RuntimeTakenError extends UserError {}
+
 const path = (dataFolder: string) => join(dataFolder, "server.json");
 
 /** The platform that runs on this data folder, or undefined. */
@@ -23,7 +26,7 @@ export function findRuntime(dataFolder: string): Runtime | undefined {
   }
 }
 
-/** Takes the data folder for this process: one platform a folder. Throws a UserError that names the process that has it. */
+/** Takes the data folder for this process: one platform a folder. Throws a RuntimeTakenError that names the process that has it. */
 export function takeRuntime(dataFolder: string): { announce(url: string): void; release(): void } {
   const file = path(dataFolder);
   const own: Runtime = { pid: process.pid, startTicks: readStartTicks(process.pid) ?? "" };
@@ -34,7 +37,7 @@ export function takeRuntime(dataFolder: string): { announce(url: string): void; 
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST" || tries > 3) throw error;
       const running = findRuntime(dataFolder);
-      if (running) throw new UserError(`Periscan runs already on ${dataFolder}: process ${running.pid}${running.url ? `, ${running.url}` : ""}.`);
+      if (running) throw new RuntimeTakenError(`Periscan runs already on ${dataFolder}: process ${running.pid}${running.url ? `, ${running.url}` : ""}.`);
       rmSync(file, { force: true });
     }
   }

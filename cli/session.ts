@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Client, ConnectionError, createClient } from "@periscan/sdk/client.ts";
 import { ensureDataFolder, findDataFolder } from "./data-folder.ts";
-import { findRuntime } from "./runtime-file.ts";
+import { findRuntime, RuntimeTakenError } from "./runtime-file.ts";
 import type { PlatformSettings } from "./start-platform.ts";
 import { UserError } from "./user-error.ts";
 
@@ -25,9 +25,17 @@ export async function openSession(settings: { quiet?: boolean } = {}): Promise<S
     return { client: createClient({ server: readServer(server), apiKey }), platform: "remote", close: async () => {} };
   }
   const dataFolder = findDataFolder();
-  const url = await findRunningServer(dataFolder);
-  if (url) return { client: createClient({ server: url, apiKey: apiKey ?? readKey(join(dataFolder, "api-key")) }), platform: "running", close: async () => {} };
-  return startOwn(settings);
+  for (;;) {
+    const url = await findRunningServer(dataFolder);
+    if (url)
+      return { client: createClient({ server: url, apiKey: apiKey ?? readKey(join(dataFolder, "api-key")) }), platform: "running", close: async () => {} };
+    try {
+      return await startOwn(settings);
+    } catch (error) {
+      // Another command was quicker: its platform serves us too.
+      if (!(error instanceof RuntimeTakenError)) throw error;
+    }
+  }
 }
 
 async function startOwn({ quiet = false }: { quiet?: boolean }): Promise<Session> {

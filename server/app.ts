@@ -51,9 +51,6 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
   return app;
 }
 
-export type TypedApp = ReturnType<typeof withZod>;
-const withZod = (app: FastifyInstance) => app.withTypeProvider<ZodTypeProvider>();
-
 /** PostgreSQL's text has no NUL: refused here once for clients, instead of in each field. */
 function refuseNulBytes(app: FastifyInstance): void {
   app.removeContentTypeParser("application/json");

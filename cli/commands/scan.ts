@@ -93,7 +93,11 @@ async function runScan(type: ScanType, targets: string[], options: Options): Pro
     }
     const ended = await waitForEnd(first, scan.id);
     session = ended.session;
-    await report(session.client, ended.scan, options);
+    const collected = await withLiveSession(session, ({ client }) => collect(client, ended.scan, options.output));
+    session = collected.session;
+    const { risks, files } = collected.value;
+    if (options.json) printJson({ scan: ended.scan, risks, files });
+    else printScan(ended.scan, risks, files);
     process.exitCode = ended.scan.state === "SUCCEEDED" && ended.scan.skipped_targets.length === 0 ? 0 : 1;
   } finally {
     await session.close();
@@ -136,11 +140,10 @@ async function waitForEnd(first: Session, id: string): Promise<{ scan: Scan; ses
   }
 }
 
-async function report(client: Client, scan: Scan, { json, output }: Options): Promise<void> {
+async function collect(client: Client, scan: Scan, output: string) {
   const files = await saveResults(client, scan, output);
   const { risks } = await readDocument(client, scan);
-  if (json) printJson({ scan, risks, files });
-  else printScan(scan, risks, files);
+  return { files, risks };
 }
 
 /** The scan as its own JSON result has it: each risk as this scan saw it. */

@@ -1,9 +1,9 @@
 import { sql } from "drizzle-orm";
 import { z } from "zod";
 import { ApiError } from "../api-error.ts";
-import type { TypedApp } from "../app.ts";
 import { renderMetrics } from "../metrics.ts";
 import type { Services } from "../services.ts";
+import type { TypedApp } from "./typed-app.ts";
 
 const Health = z.object({ status: z.literal("ok") });
 

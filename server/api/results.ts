@@ -3,13 +3,13 @@ import { and, eq } from "drizzle-orm";
 import type { FastifyReply } from "fastify";
 import { z } from "zod";
 import { ApiError, notFound } from "../api-error.ts";
-import type { TypedApp } from "../app.ts";
 import { result } from "../db/schema.ts";
 import { isId } from "../page.ts";
 import { resultFile } from "../scans/make-results.ts";
 import type { Services } from "../services.ts";
 import { requireKey } from "./authenticate.ts";
 import { operation } from "./operation.ts";
+import type { TypedApp } from "./typed-app.ts";
 
 /** A request waits so long for a file that is being made. */
 const waitSeconds = 60;

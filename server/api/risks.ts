@@ -2,13 +2,13 @@ import { Risk, RiskStatus, ThreatLevel } from "@periscan/contract/risk.ts";
 import { and, arrayOverlaps, desc, eq, inArray, lt, type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
 import { notFound } from "../api-error.ts";
-import type { TypedApp } from "../app.ts";
 import type { Database } from "../db/connect.ts";
 import { risk, scanRisk, target } from "../db/schema.ts";
 import { filtersQuery, isId, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
 import type { Services } from "../services.ts";
 import { requireKey } from "./authenticate.ts";
 import { operation } from "./operation.ts";
+import type { TypedApp } from "./typed-app.ts";
 
 const Filters = filtersQuery({
   target_id: z.string(),

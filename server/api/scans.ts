@@ -2,7 +2,6 @@ import { NewScan, Scan, ScanState, ScanType } from "@periscan/contract/scan.ts";
 import { and, desc, eq, inArray, lt, sql } from "drizzle-orm";
 import { z } from "zod";
 import { notFound } from "../api-error.ts";
-import type { TypedApp } from "../app.ts";
 import { scan } from "../db/schema.ts";
 import { filtersQuery, isId, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
 import { cancelScan } from "../scans/cancel-scan.ts";
@@ -11,6 +10,7 @@ import { presentScans } from "../scans/present-scan.ts";
 import type { Services } from "../services.ts";
 import { requireKey } from "./authenticate.ts";
 import { operation } from "./operation.ts";
+import type { TypedApp } from "./typed-app.ts";
 
 const One = z.object({ data: Scan });
 const ById = z.object({ id: z.string() });

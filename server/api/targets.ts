@@ -4,13 +4,13 @@ import { and, arrayOverlaps, eq, gt, inArray } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
 import { z } from "zod";
 import { ApiError, notFound } from "../api-error.ts";
-import type { TypedApp } from "../app.ts";
 import { target } from "../db/schema.ts";
 import { filtersQuery, isId, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
 import type { Services } from "../services.ts";
 import type { TargetRow } from "../targets/target-rows.ts";
 import { requireKey } from "./authenticate.ts";
 import { operation } from "./operation.ts";
+import type { TypedApp } from "./typed-app.ts";
 
 const One = z.object({ data: Target });
 const ById = z.object({ id: z.string() });

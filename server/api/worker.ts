@@ -3,7 +3,6 @@ import { AttemptEnd, ClaimAnswer, ClaimRequest, Heartbeat, OutcomeReport } from 
 import { sql } from "drizzle-orm";
 import { z } from "zod";
 import { ApiError, attemptOver } from "../api-error.ts";
-import type { TypedApp } from "../app.ts";
 import { isId } from "../page.ts";
 import { claimTask } from "../scans/claim-task.ts";
 import { endAttempt } from "../scans/end-attempt.ts";
@@ -11,6 +10,7 @@ import { nativePart } from "../scans/make-results.ts";
 import { heartbeat, recordOutcome } from "../scans/record-outcome.ts";
 import type { Services } from "../services.ts";
 import { requireWorkerToken } from "./authenticate.ts";
+import type { TypedApp } from "./typed-app.ts";
 
 /** A host with every port open has 65,535 detections. */
 const outcomeLimitBytes = 256 * 1024 * 1024;

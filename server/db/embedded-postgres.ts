@@ -15,6 +15,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -29,6 +30,11 @@ export interface EmbeddedPostgres {
   stop(): Promise<void>;
 }
 
+/** PostgreSQL cannot run here; the message says why and what mends it. */
+export class PostgresStartError extends Error {
+  override readonly name = "PostgresStartError";
+}
+
 export interface EmbeddedPostgresOptions {
   /** Holds data, socket, log and, for root, a copy of the binaries. Absolute; every parent must let others pass. */
   folder: string;
@@ -39,6 +45,9 @@ export interface EmbeddedPostgresOptions {
   startTimeoutSeconds?: number;
 }
 
+/** sun_path of unix(7), less its final NUL. */
+const maxSocketPathBytes = 107;
+
 type Owner = { uid: number; gid: number } | undefined;
 
 /** Starts PostgreSQL on a unix socket in `folder`, or adopts the server that already runs on it. Safe to call again: that is how a killed one comes back. */
@@ -47,7 +56,9 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const folder = options.folder;
   const data = join(folder, "data");
   const socket = join(folder, "socket");
-  if (Buffer.byteLength(join(socket, ".s.PGSQL.5432")) > 107) throw new Error(`socket path too long: ${socket}`);
+  if (Buffer.byteLength(join(socket, ".s.PGSQL.5432")) > maxSocketPathBytes)
+    throw new PostgresStartError(`The data folder's path is too long for a socket: ${socket}. Name a shorter one: PERISCAN_DATA=/path`);
+  if (owner) checkPassage(folder);
   for (const path of [folder, socket]) makeOwned(path, owner);
   const native = findBinaries(folder, owner);
   if (!existsSync(join(data, "PG_VERSION"))) await initialise({ native, folder, data, owner, options });
@@ -60,7 +71,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       const url = `postgresql://postgres@localhost/postgres?host=${encodeURIComponent(socket)}`;
       return { url, isRunning: () => readPostmaster(data) !== undefined, stop: () => stop(data) };
     }
-    if (Date.now() > deadline) throw new Error(`PostgreSQL does not start; ${describeLog(folder)}`);
+    if (Date.now() > deadline) throw new PostgresStartError(`PostgreSQL does not start; ${describeLog(folder)}`);
     // Two supervisors may both get here: postgres lets one win, the other exits and we adopt the winner.
     if (!running && (!spawned || spawned.exited)) spawned = launch({ native, folder, data, socket, owner, options });
     await sleep(15);
@@ -76,11 +87,21 @@ function findAccount(name: string): { uid: number; gid: number } {
   if (!find()) {
     const made = spawnSync("useradd", ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", name]);
     // 9: another process made it meanwhile.
-    if (made.status !== 0 && made.status !== 9) throw new Error(`useradd ${name}: ${made.stderr}`);
+    if (made.status !== 0 && made.status !== 9) throw new PostgresStartError(`useradd ${name}: ${made.stderr}`);
   }
   const row = find();
-  if (!row) throw new Error(`no account ${name}`);
+  if (!row) throw new PostgresStartError(`no account ${name}`);
   return { uid: Number(row[2]), gid: Number(row[3]) };
+}
+
+/** PostgreSQL refuses to run as root, so an account of its own must get to the folder. */
+function checkPassage(folder: string): void {
+  for (let parent = dirname(folder); parent !== dirname(parent); parent = dirname(parent)) {
+    if (existsSync(parent) && (statSync(parent).mode & 0o001) === 0)
+      throw new PostgresStartError(
+        `PostgreSQL runs as an account of its own and may not pass through ${parent}. Name another data folder (PERISCAN_DATA=/path), or let others pass: chmod o+x ${parent}`,
+      );
+  }
 }
 
 function makeOwned(path: string, owner: Owner) {
@@ -106,7 +127,7 @@ function findBinaries(folder: string, owner: Owner): string {
     cpSync(realpathSync(installed), fresh, { recursive: true, verbatimSymlinks: true });
     renameSync(fresh, copy);
   }
-  if (!runs(copy)) throw new Error(`postgres does not run from ${copy}`);
+  if (!runs(copy)) throw new PostgresStartError(`postgres does not run from ${copy}`);
   return copy;
 }
 
@@ -150,7 +171,7 @@ async function initialise({ native, folder, data, owner, options }: Place) {
   const code = await new Promise<number | null>((resolve, reject) => child.on("error", reject).on("close", resolve));
   if (code !== 0) {
     rmSync(fresh, { recursive: true, force: true });
-    throw new Error(`PostgreSQL could not make its data folder ${data}: ${stderr.trim() || `initdb ended with exit code ${code}`}`);
+    throw new PostgresStartError(`PostgreSQL could not make its data folder ${data}: ${stderr.trim() || `initdb ended with exit code ${code}`}`);
   }
   try {
     renameSync(fresh, data);
@@ -203,7 +224,7 @@ async function stop(data: string) {
     if (!running) return;
     if (tries === 0) process.kill(running.pid, "SIGINT");
     if (tries === 250) process.kill(running.pid, "SIGQUIT");
-    if (tries === 1000) throw new Error(`PostgreSQL (process ${running.pid}) does not stop`);
+    if (tries === 1000) throw new PostgresStartError(`PostgreSQL (process ${running.pid}) does not stop`);
     await sleep(20);
   }
 }

@@ -133,6 +133,25 @@ test("`up` serves commands beside it, takes its folder for itself, and stops who
   await platform[Symbol.asyncDispose]();
 });
 
+test("commands that start at once share one platform, and go on when the one that ran it ends", async () => {
+  const runs = await Promise.all(
+    ["127.0.0.1", "127.0.0.2", "127.0.0.3"].map((target, index) => run("scan", "NMAP", target, "--ports", `1-${1 + 20_000 * index}`, "--output", output)),
+  );
+  expect(runs.map(({ code, err }) => [code, err])).toEqual([
+    [0, ""],
+    [0, ""],
+    [0, ""],
+  ]);
+  expect(findProcesses(dataFolder)).toEqual([]);
+  expect(findPostgres(dataFolder)).toBeUndefined();
+});
+
+test("a data folder that PostgreSQL cannot use is refused with what to do", async () => {
+  const child = start(["scans"], { PERISCAN_DATA: join(dataFolder, "long".repeat(30)) });
+  const [err, [code]] = await Promise.all([text(child.stderr as never), once(child, "close") as Promise<[number]>]);
+  expect([code, err]).toEqual([1, expect.stringMatching(/too long for a socket.*PERISCAN_DATA=\/path\n$/)]);
+});
+
 test("Ctrl-C cancels a scan, says what was found, and leaves nothing running", async () => {
   const silent = createServer((socket) => socket.on("error", () => {})).listen(0, "127.0.0.1");
   await once(silent, "listening");
