@@ -26,13 +26,13 @@ const victims: Record<string, (platform: TestPlatform) => void> = {
 };
 
 /** Reads the scan's end however often the platform is away meanwhile. */
-const waitForEnd = (platform: TestPlatform, id: string): Promise<Scan> =>
+const waitForEnd = (platform: TestPlatform, id: string, context: string): Promise<Scan> =>
   until(
     async () => {
       const scan = await platform.client.scans.get(id).catch(() => undefined);
       return (scan?.state === "SUCCEEDED" || scan?.state === "FAILED") && scan;
     },
-    { seconds: 180, what: "the end of the scan" },
+    { seconds: 180, what: `${context}: the end of scan ${id}` },
   );
 
 async function readNative(platform: TestPlatform, scan: Scan): Promise<string> {
@@ -60,7 +60,7 @@ test.skipIf(whyNoHosts())(
       await sleep(delay);
       victims[victim]?.(platform);
       if (victim === "server" || victim === "all") await platform.start();
-      const ended = await waitForEnd(platform, id);
+      const ended = await waitForEnd(platform, id, context);
       expect(ended, context).toMatchObject({ state: "SUCCEEDED", skipped_targets: [], risks: { new_open: [], closed: [] } });
       expect(new Set(ended.risks.still_open.map(({ risk_id }) => risk_id)), context).toEqual(expected);
       expect((await all(platform.client.risks.list())).length, context).toBe(expected.size);
