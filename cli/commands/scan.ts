@@ -77,6 +77,8 @@ function collectOption(text: string, options: Record<string, unknown> = {}): Rec
 }
 
 async function runScan(type: ScanType, targets: string[], options: Options): Promise<void> {
+  // From here on: a Ctrl-C that came before the answer to our request would leave the platform, or the scan, running.
+  const interrupted = watchInterrupts();
   const first = await openSession();
   let session = first;
   try {
@@ -84,6 +86,7 @@ async function runScan(type: ScanType, targets: string[], options: Options): Pro
       if (!options.wait) throw new UserError("--no-wait needs a platform that keeps running: start one with `periscan up`.", { exitCode: 2 });
       await installMissing(type, { yes: options.yes === true });
     }
+    if (interrupted.aborted) throw new UserError("Stopped before the scan was started.");
     const request = { type, targets, options: { ...options.option, ...(options.ports === undefined ? {} : { ports: options.ports }) } };
     const scan = await startScan(first.client, request);
     if (!options.wait) {
@@ -91,7 +94,7 @@ async function runScan(type: ScanType, targets: string[], options: Options): Pro
       else console.log(`${scan.id}\nperiscan scan show ${scan.id}`);
       return;
     }
-    const ended = await waitForEnd(first, scan.id);
+    const ended = await waitForEnd(first, scan.id, interrupted);
     session = ended.session;
     const collected = await withLiveSession(session, ({ client }) => collect(client, ended.scan, options.output));
     session = collected.session;
@@ -114,18 +117,27 @@ async function startScan(client: Client, request: NewScan): Promise<Scan> {
   }
 }
 
-/** Waits through anything but a remote server that is gone. The first Ctrl-C cancels the scan, the second leaves. */
-async function waitForEnd(first: Session, id: string): Promise<{ scan: Scan; session: Session }> {
-  let current = first;
-  let cancelled = false;
+/** Aborted at the first Ctrl-C; the second leaves at once. */
+function watchInterrupts(): AbortSignal {
+  const interrupted = new AbortController();
   const interrupt = () => {
-    if (cancelled) process.exit(130);
-    cancelled = true;
-    console.error("\nCancelling the scan; Ctrl-C again leaves it as it is.");
-    current.client.scans.cancel(id).catch(() => {});
+    if (interrupted.signal.aborted) process.exit(130);
+    interrupted.abort();
   };
   process.on("SIGINT", interrupt);
   process.on("SIGTERM", interrupt);
+  return interrupted.signal;
+}
+
+/** Waits through anything but a remote server that is gone. An interrupt cancels the scan. */
+async function waitForEnd(first: Session, id: string, interrupted: AbortSignal): Promise<{ scan: Scan; session: Session }> {
+  let current = first;
+  const cancel = () => {
+    console.error("\nCancelling the scan; Ctrl-C again leaves it as it is.");
+    current.client.scans.cancel(id).catch(() => {});
+  };
+  if (interrupted.aborted) cancel();
+  else interrupted.addEventListener("abort", cancel);
   const progress = showProgress(process.stderr);
   try {
     const { value: scan, session } = await withLiveSession(first, (next) => {
@@ -135,8 +147,7 @@ async function waitForEnd(first: Session, id: string): Promise<{ scan: Scan; ses
     return { scan, session };
   } finally {
     progress.end();
-    process.off("SIGINT", interrupt);
-    process.off("SIGTERM", interrupt);
+    interrupted.removeEventListener("abort", cancel);
   }
 }
 

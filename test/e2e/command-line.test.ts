@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { cliFile, findPostgres, findProcesses, makeDataFolder, startTestPlatform } from "../platform.ts";
+import { cliFile, findPostgres, findProcesses, isNmap, makeDataFolder, startTestPlatform, until } from "../platform.ts";
 
 interface Run {
   code: number | null;
@@ -160,11 +160,24 @@ test("Ctrl-C cancels a scan, says what was found, and leaves nothing running", a
   const child = start(["scan", "NMAP", "127.0.0.1", "--ports", `${(silent.address() as { port: number }).port}`, "--output", output]);
   const err = text(child.stderr as never);
   const out = text(child.stdout as never);
-  while (findProcesses(dataFolder, /(^|\/)nmap /).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(() => findProcesses(dataFolder, isNmap).length > 0, { what: "Nmap's start" });
   child.kill("SIGINT");
   const [code] = (await once(child, "close")) as [number];
   expect([code, await err]).toEqual([1, expect.stringContaining("Cancelling the scan")]);
   expect(await out).toContain("The scan was cancelled.");
   expect(findProcesses(dataFolder)).toEqual([]);
   silent.close();
+});
+
+test("Ctrl-C while the platform is still starting leaves nothing running and no scan", async () => {
+  const folder = makeDataFolder();
+  const child = start(["scan", "NMAP", "127.0.0.1", "--ports", `${port}`, "--output", output], { PERISCAN_DATA: folder });
+  const err = text(child.stderr as never);
+  await until(() => existsSync(join(folder, "server.json")), { what: "the platform's start" });
+  child.kill("SIGINT");
+  const [code] = (await once(child, "close")) as [number];
+  expect([code, await err]).toEqual([1, expect.stringContaining("Stopped before the scan was started.")]);
+  expect(findProcesses(folder)).toEqual([]);
+  expect(findPostgres(folder)).toBeUndefined();
+  rmSync(folder, { recursive: true, force: true });
 });
