@@ -5,6 +5,15 @@ import { OutcomeKind } from "./outcome.ts";
 export const ScanType = z.enum(["NMAP", "NMAP_UDP", "SSLYZE", "OPENVAS", "OWASP_ZAP", "OWASP_ZAP_ACTIVE", "NUCLEI"]).meta({ id: "ScanType" });
 export type ScanType = z.infer<typeof ScanType>;
 
+/**
+ * What an engine scans with, apart from the engine itself: a feed, a set of rules or of templates. `official` is the engine's makers',
+ * `ours` is Periscan's own, `user` anything else. A scan with a count of 0 looks at nothing, and fails.
+ */
+export const EngineContent = z
+  .object({ name: z.string().max(200), version: z.string().max(200), count: z.int().min(0), origin: z.enum(["official", "user", "ours"]) })
+  .meta({ id: "EngineContent" });
+export type EngineContent = z.infer<typeof EngineContent>;
+
 export const ScanState = z.enum(["QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "OVER_LIMIT"]).meta({ id: "ScanState" });
 export type ScanState = z.infer<typeof ScanState>;
 

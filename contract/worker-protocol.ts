@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { Outcome } from "./outcome.ts";
-import { ScanType } from "./scan.ts";
+import { Observation, Outcome } from "./outcome.ts";
+import { EngineContent, ScanType } from "./scan.ts";
+import { TargetLogin } from "./target.ts";
 
 /**
  * What a worker and the server say to each other, below `/worker/v1`, with the worker's token as bearer. A worker claims a task and gets a
@@ -11,13 +12,16 @@ export const EngineStatus = z.object({
   type: ScanType,
   ready: z.boolean(),
   version: z.string().max(200).optional(),
+  content: z.array(EngineContent).max(20).optional().describe("The rules, templates or feed that it scans with, where it has any."),
   missing: z.string().max(2000).optional().describe("What is missing and what mends it, where the engine is not ready."),
+  installing: z.boolean().optional().describe("It is being installed right now."),
 });
 export type EngineStatus = z.infer<typeof EngineStatus>;
 
 export const ClaimRequest = z.object({
   worker: z.object({ name: z.string().min(1).max(200), version: z.string().max(50) }),
   engines: z.array(EngineStatus),
+  fitting: z.array(ScanType).describe("The types whose engine fits into the memory that is free now. The oldest task is never passed over by one that fits better."),
   wait_seconds: z.int().min(0).max(60),
 });
 export type ClaimRequest = z.infer<typeof ClaimRequest>;
@@ -28,7 +32,9 @@ export const Task = z.object({
   scan_id: z.string(),
   type: ScanType,
   options: z.record(z.string(), z.unknown()),
-  targets: z.array(z.object({ target_id: z.string(), target: z.string() })).describe("Only those that have no outcome yet."),
+  targets: z
+    .array(z.object({ target_id: z.string(), target: z.string(), known: z.array(Observation), login: TargetLogin.optional() }))
+    .describe("Only those that have no outcome yet; with what was seen of them before, and the login where the scan uses it."),
   policy: z.object({ allow_loopback: z.boolean() }),
   deadline_seconds: z.int().min(1).describe("From now on; the worker ends the attempt then."),
   heartbeat_seconds: z.number().positive(),
@@ -52,6 +58,7 @@ export const OutcomeReport = z.object({
   target_id: z.string(),
   resolved_target: z.string().max(2048).optional(),
   engine_version: z.string().max(200).optional(),
+  content: z.array(EngineContent).max(20).optional(),
   has_native: z.boolean().describe("The native output of this target was uploaded before."),
   outcome: Outcome,
 });

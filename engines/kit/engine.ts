@@ -1,6 +1,7 @@
 import type { Block } from "@periscan/contract/block.ts";
-import type { Outcome } from "@periscan/contract/outcome.ts";
+import type { Observation, Outcome } from "@periscan/contract/outcome.ts";
 import type { ResultContentType, ScanType } from "@periscan/contract/scan.ts";
+import type { TargetLogin } from "@periscan/contract/target.ts";
 import type { ParsedTarget } from "@periscan/contract/target-syntax.ts";
 import type { EngineStatus } from "@periscan/contract/worker-protocol.ts";
 import type { z } from "zod";
@@ -14,6 +15,10 @@ export interface PinnedTarget {
   target: ParsedTarget;
   /** The address to scan: an IP literal without brackets. */
   address: string;
+  /** What engines saw of it before and that is not known to be gone. */
+  known: Observation[];
+  /** Present where the scan uses the target's login. */
+  login?: TargetLogin;
 }
 
 export interface EngineTask {
@@ -30,7 +35,7 @@ export type EngineEvent =
   | { kind: "outcome"; targetId: string; outcome: Outcome; native?: Uint8Array };
 
 export interface EngineLimits {
-  /** Address space of one engine process, in bytes. */
+  /** Resident memory of all processes of the task together, in bytes: what `Engine.memoryMegabytes` asks for. */
   memoryBytes: number;
   /** Most packets a second of one engine process, for engines that send packets themselves. */
   packetsPerSecond: number;
@@ -42,24 +47,30 @@ export interface RunContext {
   /** Aborted on cancel and at the deadline: `run` then ends every process it started, and throws. */
   signal: AbortSignal;
   limits: EngineLimits;
-  /** The folder of the installation's data: engines that Periscan installs live below its `engines/`. */
-  dataFolder: string;
+  /** Where engines that Periscan installs live. */
+  enginesFolder: string;
+  /** An empty folder of this run's own, mode 0700; it is removed with all that is in it, however the run ends. */
+  folder: string;
   /** What the engine printed on standard error, and the like, for the worker's log. */
   log(message: string, fields?: Record<string, unknown>): void;
 }
 
 export interface InstallContext {
-  dataFolder: string;
+  enginesFolder: string;
+  /** Aborted where the user stops it: the next install begins anew. */
+  signal: AbortSignal;
   /** A line of progress for a person. */
   say(line: string): void;
 }
 
 /** What runs and reads an engine; loaded only where engines run, never in the server. */
 export interface EngineRunner {
-  /** Cheap: is the engine here and able to run? Never throws. */
-  probe(context: { dataFolder: string }): Promise<Omit<EngineStatus, "type">>;
+  /** Cheap, for it is asked before every claim: is the engine here and able to run, and with which content? Never throws. */
+  probe(context: { enginesFolder: string }): Promise<Omit<EngineStatus, "type" | "installing">>;
   /** Installs what `probe` misses: pinned, safe to repeat and to interrupt. Throws `EngineError` with the mend. */
   install(context: InstallContext): Promise<void>;
+  /** Scans something small of its own on loopback, and throws `EngineError` where the engine does not see what is there. Answers what it saw, in a few words. */
+  selfTest(context: RunContext): Promise<string>;
   /** Yields progress and each target's outcome as it comes; returning is the end marker. A target without an outcome by then counts as missing. */
   run(task: EngineTask, context: RunContext): AsyncIterable<EngineEvent>;
 }
@@ -71,6 +82,12 @@ export interface Engine {
   title: string;
   /** The program behind it, as `engines install` names it; several types may share one. */
   program: string;
+  /** What an install takes, so that a person can decide. */
+  installCost: { megabytes: number; minutes: number };
+  /** Most resident memory of one task's processes; the worker sets it aside. */
+  memoryMegabytes: number;
+  /** Whether a scan may use the target's login (`use_authentication`). */
+  usesLogin: boolean;
   /** Strict, with defaults: an unknown option is refused by name. */
   options: z.ZodType<Record<string, unknown>>;
   /** Why this target cannot be scanned by this engine; undefined where it can. */
@@ -79,7 +96,7 @@ export interface Engine {
   targetsPerTask(count: number, options: Record<string, unknown>): number;
   /** The most seconds that one attempt may take. */
   deadlineSeconds(targetCount: number, options: Record<string, unknown>): number;
-  /** Whether an outcome with this coverage looked, completely, where a detection with this scope would be. */
+  /** Whether an outcome with this coverage looked, completely, where a detection or observation with this scope would be. */
   covers(coverage: unknown, scope: string): boolean;
   /** The coverage in words for a reader. */
   describeCoverage(coverage: unknown): string;

@@ -8,7 +8,7 @@ import { startProcess } from "./start-process.ts";
 
 const limits = { memoryBytes: 512 * 1024 ** 2, outputBytes: 1024 ** 2 };
 const start = (script: string, { signal = new AbortController().signal, ...other }: { signal?: AbortSignal; memoryBytes?: number } = {}) =>
-  startProcess({ file: "sh", args: ["-c", script], ...limits, signal, ...other });
+  startProcess({ title: "sh", file: "sh", args: ["-c", script], ...limits, signal, ...other });
 
 async function readAll(output: AsyncIterable<Uint8Array>): Promise<string> {
   const pieces: Uint8Array[] = [];
@@ -29,7 +29,7 @@ async function untilGone(pid: number): Promise<void> {
 test("output, errors and exit code are the process's own", async () => {
   const child = start("echo out; echo wrong >&2; exit 3");
   expect(await readAll(child.output)).toBe("out\n");
-  expect(await child.ended).toEqual({ exitCode: 3, signal: null, errorText: "wrong\n" });
+  expect(await child.ended).toEqual({ exitCode: 3, signal: null, errorText: "wrong\n", overMemory: false });
 });
 
 test("an abort ends the whole group, also children that ignore the request", async () => {
@@ -53,14 +53,14 @@ test("output beyond its ceiling ends the process", async () => {
   expect((await child.ended).signal).not.toBeNull();
 });
 
-test("memory beyond its ceiling is refused to the process", async () => {
-  const child = start(`exec python3 -c 'x = bytearray(1 << 30); print("allocated")'`, { memoryBytes: 300 * 1024 ** 2 });
-  expect(await readAll(child.output)).toBe("");
-  expect((await child.ended).errorText).toContain("MemoryError");
+test("memory beyond its ceiling ends the process, also where a child of it uses it", async () => {
+  const child = start(`python3 -c 'import time; x = bytearray(200 << 20); time.sleep(60)' & wait`, { memoryBytes: 100 * 1024 ** 2 });
+  await expect(readAll(child.output)).rejects.toMatchObject({ code: "engine.memory_limit", message: expect.stringContaining("100 MB") });
+  expect(await child.ended).toMatchObject({ signal: "SIGKILL", overMemory: true });
 });
 
 test("a program that is missing is an end with a word about it", async () => {
-  const child = startProcess({ file: "/no/such/program", args: [], ...limits, signal: new AbortController().signal });
+  const child = startProcess({ title: "Nothing", file: "/no/such/program", args: [], ...limits, signal: new AbortController().signal });
   expect(await readAll(child.output).catch((error) => error)).not.toBeInstanceOf(EngineError);
   expect(await child.ended).toMatchObject({ exitCode: 127, errorText: expect.stringContaining("/no/such/program") });
 });
@@ -72,7 +72,7 @@ test("a process that was aborted before does not start", () => {
 test("the process dies with its worker, however the worker dies", async () => {
   const module = new URL("start-process.ts", import.meta.url).href;
   const script = `import { startProcess } from ${JSON.stringify(module)};
-    const child = startProcess({ file: "sleep", args: ["300"], memoryBytes: 2 ** 30, outputBytes: 1, signal: new AbortController().signal });
+    const child = startProcess({ title: "sleep", file: "sleep", args: ["300"], memoryBytes: 2 ** 30, outputBytes: 1, signal: new AbortController().signal });
     console.log(child.pid); setInterval(() => {}, 1000);`;
   const worker = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "pipe", "inherit"] });
   const [line] = (await once(worker.stdout, "data")) as [Buffer];

@@ -1,12 +1,19 @@
 import { spawn } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { EngineError } from "./engine.ts";
 
 export interface ProcessSettings {
+  /** What messages call it, such as `Nmap`. */
+  title: string;
   /** An absolute path, or a name on PATH. */
   file: string;
   args: string[];
-  /** Address space of the process. */
+  /** Beside the worker's own environment; secrets go here and never into `args`, which every user of the machine can read. */
+  environment?: Record<string, string>;
+  /** The folder to start in; the worker's own where it is absent. */
+  folder?: string;
+  /** Most resident memory of the process and all that it started, together. */
   memoryBytes: number;
   /** Most bytes on standard output; one more ends the process and throws. */
   outputBytes: number;
@@ -18,48 +25,65 @@ export interface ProcessEnd {
   signal: NodeJS.Signals | null;
   /** The last 4 kB of standard error. */
   errorText: string;
+  /** The process was ended because it reached its memory ceiling. */
+  overMemory: boolean;
 }
 
 export interface EngineProcess {
   pid: number;
-  /** Standard output, as fast as it is read. Throws where the output is larger than its ceiling, or the signal is aborted. */
+  /** Standard output, as fast as it is read. Throws where the output or the memory is larger than its ceiling, or the signal is aborted. */
   output: AsyncIterable<Uint8Array>;
   /** Resolves once the process is gone; never rejects. */
   ended: Promise<ProcessEnd>;
+  /** Asks the process and all that it started to go, and kills them 3 s later. */
+  stop(): void;
 }
 
 /** A process that was asked to go has this long before it is killed. */
 const graceSeconds = 3;
 const errorTailBytes = 4096;
+const memoryLookSeconds = 0.25;
 
 /**
- * Starts an engine in a process group of its own. The kernel kills it when this process dies (`setpriv --pdeathsig`) and refuses it memory
- * beyond its ceiling (`prlimit --as`). On abort the whole group gets SIGTERM, and SIGKILL 3 s later.
+ * Starts an engine in a process group of its own. The kernel kills it when this process dies (`setpriv --pdeathsig`). Its resident memory is
+ * looked at four times a second: a limit of the address space (`prlimit --as`) would refuse Go and Java, which reserve far more than they
+ * use. On abort the whole group gets SIGTERM, and SIGKILL 3 s later.
  */
-export function startProcess({ file, args, memoryBytes, outputBytes, signal }: ProcessSettings): EngineProcess {
+export function startProcess({ title, file, args, environment = {}, folder, memoryBytes, outputBytes, signal }: ProcessSettings): EngineProcess {
   signal.throwIfAborted();
-  const wrapped = ["--pdeathsig", "KILL", "--", "prlimit", `--as=${memoryBytes}`, "--core=0", "--", file, ...args];
-  const child = spawn("setpriv", wrapped, { detached: true, stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, LC_ALL: "C.UTF-8" } });
+  const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", file, ...args], {
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, LC_ALL: "C.UTF-8", ...environment },
+    ...(folder === undefined ? {} : { cwd: folder }),
+  });
   const { promise: ended, resolve } = Promise.withResolvers<ProcessEnd>();
   const readError = keepTail(child.stderr);
   let spawnError: Error | undefined;
+  let overMemory = false;
   child.once("error", (error) => {
     spawnError = error;
-    resolve({ exitCode: null, signal: null, errorText: error.message });
+    resolve({ exitCode: null, signal: null, errorText: error.message, overMemory });
   });
 
   let killing: NodeJS.Timeout | undefined;
-  const end = () => {
+  const stop = () => {
     killGroup(child.pid, "SIGTERM");
     killing ??= setTimeout(() => killGroup(child.pid, "SIGKILL"), graceSeconds * 1000);
   };
-  signal.addEventListener("abort", end, { once: true });
+  const watching = setInterval(() => {
+    if (readGroupMemory(child.pid) <= memoryBytes) return;
+    overMemory = true;
+    killGroup(child.pid, "SIGKILL");
+  }, memoryLookSeconds * 1000);
+  signal.addEventListener("abort", stop, { once: true });
   child.once("close", (exitCode, exitSignal) => {
     clearTimeout(killing);
-    signal.removeEventListener("abort", end);
+    clearInterval(watching);
+    signal.removeEventListener("abort", stop);
     // What the engine started itself may outlive it.
     killGroup(child.pid, "SIGKILL");
-    resolve({ exitCode, signal: exitSignal, errorText: readError() });
+    resolve({ exitCode, signal: exitSignal, errorText: readError(), overMemory });
   });
 
   async function* readOutput(): AsyncIterable<Uint8Array> {
@@ -68,18 +92,42 @@ export function startProcess({ file, args, memoryBytes, outputBytes, signal }: P
       for await (const chunk of child.stdout as AsyncIterable<Uint8Array>) {
         bytes += chunk.byteLength;
         if (bytes > outputBytes)
-          throw new EngineError("engine.output_limit", `The engine printed more than ${outputBytes.toLocaleString("en")} bytes and was stopped.`, {
+          throw new EngineError("engine.output_limit", `${title} printed more than ${outputBytes.toLocaleString("en")} bytes and was stopped.`, {
             retry: false,
           });
         yield chunk;
       }
       if (spawnError) throw new EngineError("engine.missing", `setpriv could not be started (${spawnError.message}): install util-linux.`, { retry: false });
       signal.throwIfAborted();
+      if (overMemory) throw describeMemory(title, memoryBytes);
     } finally {
-      if (child.exitCode === null && child.signalCode === null) end();
+      if (child.exitCode === null && child.signalCode === null) stop();
     }
   }
-  return { pid: child.pid ?? 0, output: readOutput(), ended };
+  return { pid: child.pid ?? 0, output: readOutput(), ended, stop };
+}
+
+/** The error of an engine that reached its memory ceiling. Another attempt with the same targets would reach it too. */
+export const describeMemory = (title: string, memoryBytes: number): EngineError =>
+  new EngineError(
+    "engine.memory_limit",
+    `${title} used more than the ${Math.round(memoryBytes / 1024 ** 2).toLocaleString("en")} MB of memory that it may have and was stopped. Scan fewer or smaller targets at once.`,
+    { retry: false },
+  );
+
+/** Resident bytes of all processes of a group: fields 5 (group) and 24 (pages of 4 KiB) of /proc/PID/stat, proc(5). */
+function readGroupMemory(group: number | undefined): number {
+  let pages = 0;
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const fields = readFileSync(`/proc/${name}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? [];
+      if (Number(fields[2]) === group) pages += Number(fields[21]);
+    } catch {
+      // It is gone.
+    }
+  }
+  return pages * 4096;
 }
 
 function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {

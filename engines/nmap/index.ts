@@ -8,6 +8,9 @@ const loadRunner = async (needsRaw: boolean) => (await import("./run.ts")).creat
 
 const shared = {
   program: "nmap",
+  installCost: { megabytes: 30, minutes: 1 },
+  memoryMegabytes: 256,
+  usesLogin: false,
   refuses: () => undefined,
   // One Nmap is bound by latency: eight side by side are five times as fast as one. More than 16 hosts in one would cost the
   // next attempt too much where a process is killed.

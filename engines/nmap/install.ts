@@ -2,8 +2,9 @@ import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
 import type { EngineStatus } from "@periscan/contract/worker-protocol.ts";
-import { EngineError, type InstallContext } from "../kit/engine.ts";
+import type { InstallContext } from "../kit/engine.ts";
 import { findProgram } from "../kit/find-program.ts";
+import { installSystemPackage } from "../kit/install.ts";
 
 const run = promisify(execFile);
 
@@ -24,7 +25,7 @@ function hasRawCapability(): boolean {
 }
 
 /** For UDP, raw sockets are needed too. */
-export async function probe({ needsRaw }: { needsRaw: boolean }): Promise<Omit<EngineStatus, "type">> {
+export async function probe({ needsRaw }: { needsRaw: boolean }): Promise<Omit<EngineStatus, "type" | "installing">> {
   const file = findProgram("nmap");
   if (!file) return { ready: false, missing: "Nmap is not installed. `./periscan engines install nmap` installs it." };
   try {
@@ -41,35 +42,6 @@ export async function probe({ needsRaw }: { needsRaw: boolean }): Promise<Omit<E
 export const rawSocketsMissing =
   "UDP scans need raw sockets. Run the worker as root, or grant them to Nmap with `sudo setcap cap_net_raw,cap_net_admin+eip $(command -v nmap)` and start the worker with NMAP_PRIVILEGED=1.";
 
-const packageManagers: { file: string; commands: string[][] }[] = [
-  {
-    file: "apt-get",
-    commands: [
-      ["apt-get", "update", "-qq"],
-      ["apt-get", "install", "--yes", "-qq", "--no-install-recommends", "nmap"],
-    ],
-  },
-  { file: "dnf", commands: [["dnf", "install", "--assumeyes", "--quiet", "nmap"]] },
-  { file: "apk", commands: [["apk", "add", "nmap", "nmap-scripts"]] },
-];
-
 /** Installs Nmap with the system's package manager, which needs root. */
-export async function install({ say }: InstallContext): Promise<void> {
-  const manager = packageManagers.find(({ file }) => findProgram(file));
-  if (!manager)
-    throw new EngineError("engine.install_failed", "No package manager that is known here (apt-get, dnf, apk): install Nmap yourself.", { retry: false });
-  const line = manager.commands.map((command) => command.join(" ")).join(" && ");
-  if (process.geteuid?.() !== 0) throw new EngineError("engine.install_failed", `Installing Nmap needs root: sudo sh -c '${line}'`, { retry: false });
-  for (const [file = "", ...args] of manager.commands) {
-    say([file, ...args].join(" "));
-    await run(file, args, { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" }, maxBuffer: 64 * 1024 ** 2 }).catch((cause) => {
-      throw new EngineError(
-        "engine.install_failed",
-        `\`${[file, ...args].join(" ")}\` failed: ${String(cause.stderr ?? cause.message)
-          .trim()
-          .slice(-2000)}`,
-        { retry: false, cause },
-      );
-    });
-  }
-}
+export const install = (context: InstallContext): Promise<void> =>
+  installSystemPackage("Nmap", { "apt-get": ["nmap"], dnf: ["nmap"], apk: ["nmap", "nmap-scripts"] }, context);

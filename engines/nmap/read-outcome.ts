@@ -1,4 +1,4 @@
-import type { Detection, Outcome } from "@periscan/contract/outcome.ts";
+import type { Detection, Observation, Outcome } from "@periscan/contract/outcome.ts";
 import type { ScanType } from "@periscan/contract/scan.ts";
 import type { Coverage } from "./coverage.ts";
 import { isUdp, type NmapOptions } from "./options.ts";
@@ -22,7 +22,9 @@ export function readOutcome(host: NmapHost, run: RunFacts): Outcome {
   if (!host.isUp) return { kind: "unreachable", reason: describeDown(host, run), notes, detections: [] };
   const answered = hasAnswer(host);
   const coverage = readCoverage(host, run, answered);
-  const detections = host.ports.filter(({ state }) => state === "open").map(readDetection);
+  const open = host.ports.filter(({ state }) => state === "open");
+  const detections = open.map(readDetection);
+  const observations = open.map(readObservation);
   if (host.timedOut)
     return {
       kind: "partial",
@@ -31,12 +33,13 @@ export function readOutcome(host: NmapHost, run: RunFacts): Outcome {
       notes,
       coverage,
       detections,
+      observations,
     };
   if (!answered && !run.options.host_discovery)
     return { kind: "unreachable", reason: "No port answered and nothing else showed that a host is there.", notes, detections: [] };
   if (!answered) notes.push("The host is up, but no scanned port answered. A firewall may be hiding open ports from this scanner.");
   if (coverage.unsure !== "") notes.push("UDP ports that did not answer may be open or filtered; only those that answered are listed.");
-  return { kind: "complete", notes, coverage, detections };
+  return { kind: "complete", notes, coverage, detections, observations };
 }
 
 function describeDown({ upReason }: NmapHost, { options }: RunFacts): string {
@@ -83,6 +86,23 @@ function readDetection(port: NmapPort): Detection {
     references: assessed.references,
     additional_info: listFacts(port),
     detail: detail as unknown as Detection["detail"],
+  };
+}
+
+/** The open port for other engines: SSLyze looks at those that speak TLS, ZAP and Nuclei at those that serve a site. */
+function readObservation({ protocol, number, service }: NmapPort): Observation {
+  const scope = `${protocol}/${number}`;
+  return {
+    kind: "service",
+    key: scope,
+    scope,
+    protocol,
+    port: number,
+    tls: service?.tunnel === "ssl",
+    ...(isDetected(service) ? { name: service.name } : {}),
+    ...(service?.product ? { product: service.product.slice(0, 500) } : {}),
+    ...(service?.version ? { version: service.version.slice(0, 500) } : {}),
+    cpe: (service?.cpe ?? []).slice(0, 20).map((cpe) => cpe.slice(0, 500)),
   };
 }
 

@@ -6,12 +6,18 @@ import { findPrivilege, install, probe, rawSocketsMissing } from "./install.ts";
 import { isUdp, type NmapOptions } from "./options.ts";
 import { type NmapEvent, readNmapXml } from "./read-nmap-xml.ts";
 import { type RunFacts, readOutcome } from "./read-outcome.ts";
+import { testTcp, testUdp } from "./self-test.ts";
 
 /** What runs Nmap for one of its two scan types. */
-export const createRunner = (settings: { needsRaw: boolean }): EngineRunner => ({ probe: () => probe(settings), install, run: runNmap });
+export const createRunner = (settings: { needsRaw: boolean }): EngineRunner => ({
+  probe: () => probe(settings),
+  install,
+  run: runNmap,
+  selfTest: settings.needsRaw ? testUdp : testTcp,
+});
 
 /** One Nmap for the task's IPv4 addresses, then one for its IPv6 addresses. */
-async function* runNmap(task: EngineTask, context: RunContext): AsyncIterable<EngineEvent> {
+export async function* runNmap(task: EngineTask, context: RunContext): AsyncIterable<EngineEvent> {
   const families = [task.targets.filter(({ address }) => !isIPv6(address)), task.targets.filter(({ address }) => isIPv6(address))].filter(
     ({ length }) => length > 0,
   );
@@ -34,7 +40,8 @@ async function* runFamily(task: EngineTask, targets: PinnedTarget[], context: Ru
   const byAddress = Map.groupBy(targets, ({ address }) => address);
   const args = buildArguments({ task, options, addresses: [...byAddress.keys()], packetsPerSecond: context.limits.packetsPerSecond, privilege });
   context.log("nmap starts", { args });
-  const nmap = startProcess({ file, args, memoryBytes: context.limits.memoryBytes, outputBytes: context.limits.outputBytes, signal: context.signal });
+  const { memoryBytes, outputBytes } = context.limits;
+  const nmap = startProcess({ title: "Nmap", file, args, memoryBytes, outputBytes, signal: context.signal });
   const run: RunFacts = { type: task.type, options, ports: "", usesConnect: !privilege.raw };
   const reading = new Reading(run, byAddress);
   try {
@@ -145,12 +152,6 @@ async function explainEnd(nmap: EngineProcess, cause?: ParseError): Promise<Engi
   const said = errorText.trim().split("\n").slice(-2).join(" ").slice(-500);
   const tail = said === "" ? "" : ` It said: ${said}`;
   const details = { retry: true, ...(cause ? { cause } : {}) };
-  if (/out of memory|bad_alloc|cannot allocate|malloc/i.test(errorText))
-    return new EngineError(
-      "engine.memory_limit",
-      `Nmap reached its memory ceiling and stopped: raise PERISCAN_WORKER_MEMORY_MB, or scan fewer targets at once.${tail}`,
-      details,
-    );
   if (signal) return new EngineError("engine.killed", `Nmap was killed (${signal}) before it had finished.${tail}`, details);
   if (exitCode !== 0) return new EngineError("engine.failed", `Nmap stopped with exit code ${exitCode} before it had finished.${tail}`, details);
   return new EngineError("engine.output_cut", `Nmap's output is not whole: ${cause?.message ?? "its end marker is missing."}${tail}`, details);

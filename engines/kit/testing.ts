@@ -1,0 +1,36 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseTarget } from "@periscan/contract/target-syntax.ts";
+import type { EngineEvent, EngineRunner, EngineTask, PinnedTarget, RunContext } from "./engine.ts";
+
+/** Where the engines of the tests are; `./periscan test` installs what is missing there. */
+export const testEnginesFolder = process.env.PERISCAN_ENGINES ?? "/var/lib/periscan/engines";
+
+/** A target as the worker pins it; a name needs its address. */
+export function pinForTest(text: string, address?: string): PinnedTarget {
+  const parsed = parseTarget(text);
+  const [target] = parsed.ok ? parsed.targets : [];
+  if (!target) throw new Error(`${text} is no target`);
+  return { targetId: text, target, address: address ?? target.host, known: [] };
+}
+
+/** Runs an engine as the worker does, in a folder of its own that is removed, and answers all that it said. */
+export async function runForTest(runner: EngineRunner, task: EngineTask, change: Partial<RunContext> = {}): Promise<EngineEvent[]> {
+  const folder = mkdtempSync(join(tmpdir(), "periscan-engine-test-"));
+  const context: RunContext = {
+    signal: new AbortController().signal,
+    limits: { memoryBytes: 2 ** 31, packetsPerSecond: Number.POSITIVE_INFINITY, outputBytes: 2 ** 30 },
+    enginesFolder: testEnginesFolder,
+    folder,
+    log: () => {},
+    ...change,
+  };
+  try {
+    const events: EngineEvent[] = [];
+    for await (const event of runner.run(task, context)) events.push(event);
+    return events;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
