@@ -14,7 +14,7 @@ export interface Timed {
 /** One plain Nmap over all targets, with the flags that the platform uses. */
 export async function runPlainNmap(targets: string[], given: Record<string, unknown>): Promise<Timed> {
   const options = nmap.options.parse(given);
-  const pinned = targets.map((text) => ({ targetId: text, address: text, target: readTarget(text) }));
+  const pinned = targets.map((text) => ({ targetId: text, address: text, target: readTarget(text), known: [] }));
   const task = { type: nmap.type, options, targets: pinned };
   const args = buildArguments({
     task,

@@ -25,3 +25,14 @@ export function ensureDataFolder(): string {
   }
   return folder;
 }
+
+/** Where installed engines are kept: `PERISCAN_ENGINES`, else in the data folder. */
+export const findEnginesFolder = (): string => resolve(process.env.PERISCAN_ENGINES || join(findDataFolder(), "engines"));
+
+/** Makes the folder where it is missing. */
+export function ensureEnginesFolder(): string {
+  ensureDataFolder();
+  const folder = findEnginesFolder();
+  mkdirSync(folder, { recursive: true, mode: 0o755 });
+  return folder;
+}

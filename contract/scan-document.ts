@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { Block } from "./block.ts";
 import { RiskStatus, ThreatLevel } from "./risk.ts";
-import { ScanState, ScanTarget, ScanType } from "./scan.ts";
+import { EngineContent, ScanState, ScanTarget, ScanType } from "./scan.ts";
 
 /** One risk as a result shows it. `closed` ones were there before and are gone. */
 export const DocumentRisk = z.object({
@@ -39,6 +39,7 @@ export const ScanDocument = z
       error: z.object({ code: z.string(), message: z.string() }).optional(),
       options: z.record(z.string(), z.unknown()),
       engine_versions: z.array(z.string()),
+      content: z.array(EngineContent).describe("The rules, templates or feed that the engine scanned with."),
       created_at: z.iso.datetime(),
       started_at: z.iso.datetime().optional(),
       finished_at: z.iso.datetime().optional(),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Observation } from "./outcome.ts";
 
 const Label = z.string().max(200);
 const Tags = z.array(z.string().min(1).max(100)).max(10);
@@ -11,7 +12,11 @@ export const TargetLogin = z
       .string()
       .regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$/, "give the name of a header or cookie (RFC 9110, token)")
       .describe("Such as `Authorization`, or the session's cookie."),
-    value: z.string().min(1).max(8192).regex(/^[\x20-\x7e]*$/, "give printable ASCII characters"),
+    value: z
+      .string()
+      .min(1)
+      .max(8192)
+      .regex(/^[\x20-\x7e]*$/, "give printable ASCII characters"),
   })
   .meta({ id: "TargetLogin" });
 export type TargetLogin = z.infer<typeof TargetLogin>;
@@ -24,3 +29,16 @@ export type NewTarget = z.infer<typeof NewTarget>;
 
 export const TargetUpdate = z.strictObject({ label: Label.optional(), tags: Tags.optional() }).meta({ id: "TargetUpdate" });
 export type TargetUpdate = z.infer<typeof TargetUpdate>;
+
+/** What engines saw of a target over all scans, with its first and last sight. */
+export const TargetObservation = z
+  .object({
+    id: z.string(),
+    scan_type: z.string().describe("The scan type that saw it."),
+    seen: Observation,
+    first_seen_at: z.iso.datetime(),
+    last_seen_at: z.iso.datetime(),
+    gone_at: z.iso.datetime().optional().describe("When a complete look did not see it again."),
+  })
+  .meta({ id: "TargetObservation" });
+export type TargetObservation = z.infer<typeof TargetObservation>;

@@ -21,7 +21,9 @@ export type EngineStatus = z.infer<typeof EngineStatus>;
 export const ClaimRequest = z.object({
   worker: z.object({ name: z.string().min(1).max(200), version: z.string().max(50) }),
   engines: z.array(EngineStatus),
-  fitting: z.array(ScanType).describe("The types whose engine fits into the memory that is free now. The oldest task is never passed over by one that fits better."),
+  fitting: z
+    .array(ScanType)
+    .describe("The types whose engine fits into the memory that is free now. The oldest task is never passed over by one that fits better."),
   wait_seconds: z.int().min(0).max(60),
 });
 export type ClaimRequest = z.infer<typeof ClaimRequest>;

@@ -1,6 +1,6 @@
 import type { Risk } from "@periscan/contract/risk.ts";
 import { isFinalState, type NewScan, type Scan } from "@periscan/contract/scan.ts";
-import type { NewTarget, Target, TargetUpdate } from "@periscan/contract/target.ts";
+import type { NewTarget, Target, TargetLogin, TargetObservation, TargetUpdate } from "@periscan/contract/target.ts";
 
 export interface ClientSettings {
   /** The server's address, such as `http://127.0.0.1:7700`. */
@@ -92,6 +92,13 @@ export function createClient({ server, apiKey }: ClientSettings) {
       update: (id: string, change: TargetUpdate) => read<Target>("PUT", byId("targets", id), { body: change }),
       delete: async (id: string): Promise<void> => {
         await send("DELETE", byId("targets", id));
+      },
+      /** What engines saw of the target: services, certificates, technologies, URLs. */
+      observations: (id: string, filters: Filters = {}) => list<TargetObservation>(`${byId("targets", id)}/observations`, filters),
+      /** Sets what scans with `use_authentication` send to the target. */
+      setLogin: (id: string, login: TargetLogin) => read<Omit<TargetLogin, "value">>("PUT", `${byId("targets", id)}/auth`, { body: login }),
+      deleteLogin: async (id: string): Promise<void> => {
+        await send("DELETE", `${byId("targets", id)}/auth`);
       },
     },
     results: {

@@ -8,6 +8,7 @@ import { addHealthRoutes } from "./api/health.ts";
 import { addResultRoutes } from "./api/results.ts";
 import { addRiskRoutes } from "./api/risks.ts";
 import { addScanRoutes } from "./api/scans.ts";
+import { addTargetDetailRoutes } from "./api/target-details.ts";
 import { addTargetRoutes } from "./api/targets.ts";
 import { addWorkerRoutes } from "./api/worker.ts";
 import { ApiError } from "./api-error.ts";
@@ -44,6 +45,7 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
     addScanRoutes(typed, services);
     addResultRoutes(typed, services);
     addTargetRoutes(typed, services);
+    addTargetDetailRoutes(typed, services);
     addRiskRoutes(typed, services);
     addHealthRoutes(typed, services);
   });

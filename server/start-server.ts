@@ -10,6 +10,7 @@ import { leaseSeconds } from "./scans/claim-task.ts";
 import { failResults, makeResults } from "./scans/make-results.ts";
 import { reapTasks } from "./scans/reap.ts";
 import { createTaskBell } from "./scans/task-bell.ts";
+import { openSecrets } from "./secrets.ts";
 import type { Services } from "./services.ts";
 
 export interface ServerSettings {
@@ -33,7 +34,8 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
   const { db, close } = await connect(settings.databaseUrl, (error) => log.warn({ err: error }, "idle database connection broke"));
   const boss = await startQueue(settings.databaseUrl, log);
   const files = createFileStore(join(settings.dataFolder, "files"));
-  const services: Services = { db, boss, files, bell: createTaskBell(), allowLoopback: isLoopbackHost(settings.host), log };
+  const secrets = openSecrets(settings.dataFolder);
+  const services: Services = { db, boss, files, secrets, bell: createTaskBell(), allowLoopback: isLoopbackHost(settings.host), log };
   await startRendering(services);
   const app = await buildApp(services);
   await app.listen({ host: settings.host, port: settings.port });

@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
+import { join } from "node:path";
 import pino from "pino";
-import { startWorker } from "./start-worker.ts";
+import { defaultMemoryMegabytes, startWorker } from "./start-worker.ts";
 
 // A worker as a process of its own; its settings come from the environment, so that its token stands on no command line.
 const log = pino({ name: "worker", level: process.env.PERISCAN_LOG_LEVEL ?? "info" }, pino.destination({ dest: 2, sync: true }));
@@ -13,10 +14,11 @@ if (!server || !token || !dataFolder) {
 const worker = startWorker({
   server,
   token,
-  dataFolder,
+  workFolder: join(dataFolder, "work"),
+  enginesFolder: process.env.PERISCAN_ENGINES ?? join(dataFolder, "engines"),
   name: process.env.PERISCAN_WORKER_NAME ?? hostname(),
   slots: readNumber("PERISCAN_WORKER_SLOTS", 8),
-  memoryMegabytes: readNumber("PERISCAN_WORKER_MEMORY_MB", 1024),
+  memoryMegabytes: readNumber("PERISCAN_WORKER_MEMORY_MB", defaultMemoryMegabytes()),
   packetsPerSecond: readNumber("PERISCAN_WORKER_RATE", Number.POSITIVE_INFINITY),
   log,
 });

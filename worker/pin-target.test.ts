@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { pinTarget } from "./pin-target.ts";
 
-const pin = (target: string, allowLoopback = true) => pinTarget({ target_id: "t", target }, { allowLoopback });
+const pin = (target: string, allowLoopback = true) => pinTarget({ target_id: "t", target, known: [] }, { allowLoopback });
 
 test("an address, a name and a URL are pinned to one address that the policy allows", async () => {
   expect(await pin("127.0.0.1")).toMatchObject({ ok: true, target: { address: "127.0.0.1" } });

@@ -1,6 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { refuseAddress, refuseName, type TargetPolicy } from "@periscan/contract/target-policy.ts";
 import { parseAddress, parseTarget } from "@periscan/contract/target-syntax.ts";
+import type { Task } from "@periscan/contract/worker-protocol.ts";
 import type { PinnedTarget } from "@periscan/engines/kit/engine.ts";
 
 export type PinResult = { ok: true; target: PinnedTarget } | { ok: false; reason: string };
@@ -11,7 +12,7 @@ const lookupSeconds = 15;
  * Resolves a target once and checks every address of it, so that the address that was checked is the one that is scanned. A name with
  * several addresses is scanned at the first that the policy allows, IPv4 before IPv6.
  */
-export async function pinTarget({ target_id, target }: { target_id: string; target: string }, policy: TargetPolicy): Promise<PinResult> {
+export async function pinTarget({ target_id, target, known, login }: Task["targets"][number], policy: TargetPolicy): Promise<PinResult> {
   const parsed = parseTarget(target);
   const [one] = parsed.ok ? parsed.targets : [];
   if (!one) return { ok: false, reason: "The target cannot be read." };
@@ -21,7 +22,7 @@ export async function pinTarget({ target_id, target }: { target_id: string; targ
   const refusals = addresses.map((address) => refuseAddress(address, policy));
   const allowed = addresses.find((_, index) => refusals[index] === undefined);
   if (allowed === undefined) return { ok: false, reason: `Refused by the target policy: ${refusals[0] ?? "it has no address"}.` };
-  return { ok: true, target: { targetId: target_id, target: one, address: allowed } };
+  return { ok: true, target: { targetId: target_id, target: one, address: allowed, known, ...(login ? { login } : {}) } };
 }
 
 /** The name's addresses, or why there are none, as a sentence. */

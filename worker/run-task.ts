@@ -1,5 +1,7 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { AttemptEnd, Task } from "@periscan/contract/worker-protocol.ts";
+import type { AttemptEnd, EngineStatus, Task } from "@periscan/contract/worker-protocol.ts";
 import { EngineError, type EngineEvent, type EngineLimits, type EngineRunner, type PinnedTarget } from "@periscan/engines/kit/engine.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
 import type { Logger } from "pino";
@@ -8,8 +10,11 @@ import { AttemptOverError, RefusedError, type ServerClient } from "./server-clie
 
 export interface TaskContext {
   client: ServerClient;
-  limits: EngineLimits;
-  dataFolder: string;
+  /** The limits of every task; its memory is the engine's own. */
+  limits: Omit<EngineLimits, "memoryBytes">;
+  enginesFolder: string;
+  /** Each run gets a folder of its own in here. */
+  workFolder: string;
   log: Logger;
   /** Aborted when the worker stops. */
   stopping: AbortSignal;
@@ -46,22 +51,40 @@ async function runEngine(task: Task, context: TaskContext, attempt: AttemptRepor
   const targets = await pinTargets(task, attempt);
   if (targets.length === 0) return;
   const runner = await engine.load();
-  attempt.engineVersion = await requireEngine(runner, context.dataFolder);
+  attempt.status = await requireEngine(runner, context.enginesFolder);
   const options = engine.options.parse(task.options);
+  const folder = await mkdtemp(join(context.workFolder, "run-"));
   const runContext = {
     signal,
-    limits: context.limits,
-    dataFolder: context.dataFolder,
+    limits: { ...context.limits, memoryBytes: engine.memoryMegabytes * 1024 ** 2 },
+    enginesFolder: context.enginesFolder,
+    folder,
     log: (message: string, fields?: Record<string, unknown>) => context.log.info(fields ?? {}, message),
   };
-  for await (const event of runner.run({ type: task.type, options, targets }, runContext)) await attempt.take(event);
+  try {
+    for await (const event of runner.run({ type: task.type, options, targets }, runContext)) await attempt.take(event);
+  } finally {
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
 }
 
-async function requireEngine(runner: EngineRunner, dataFolder: string): Promise<string | undefined> {
-  const status = await runner.probe({ dataFolder });
+/** An engine that is missing, or that has nothing to scan with, must not run: it would see nothing and seem to say that there is nothing. */
+async function requireEngine(runner: EngineRunner, enginesFolder: string): Promise<EngineState> {
+  const status = await runner.probe({ enginesFolder });
   if (!status.ready) throw new EngineError("engine.missing", status.missing ?? "The engine is not installed.", { retry: true });
-  return status.version;
+  const empty = status.content?.find(({ count }) => count === 0);
+  if (empty)
+    throw new EngineError(
+      "engine.content_empty",
+      status.missing ?? `${empty.name} is empty: there is nothing to scan with. \`periscan doctor\` says how to get it.`,
+      {
+        retry: false,
+      },
+    );
+  return { version: status.version, content: status.content };
 }
+
+type EngineState = Pick<EngineStatus, "version" | "content">;
 
 async function pinTargets(task: Task, attempt: AttemptReporter): Promise<PinnedTarget[]> {
   const policy = { allowLoopback: task.policy.allow_loopback };
@@ -77,7 +100,7 @@ async function pinTargets(task: Task, attempt: AttemptReporter): Promise<PinnedT
 
 /** Tells the server of one attempt, in order. */
 class AttemptReporter {
-  engineVersion: string | undefined;
+  status: EngineState = {};
   pinned: PinnedTarget[] = [];
   readonly task: Task;
   readonly client: ServerClient;
@@ -110,7 +133,8 @@ class AttemptReporter {
       sequence: this.#sequence,
       target_id: targetId,
       ...(address === undefined ? {} : { resolved_target: address }),
-      ...(this.engineVersion === undefined ? {} : { engine_version: this.engineVersion }),
+      ...(this.status.version === undefined ? {} : { engine_version: this.status.version }),
+      ...(this.status.content === undefined ? {} : { content: this.status.content }),
       has_native: native !== undefined,
       outcome,
     };

@@ -1,6 +1,11 @@
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { totalmem } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { EngineStatus } from "@periscan/contract/worker-protocol.ts";
-import { engines } from "@periscan/engines/registry.ts";
+import type { EngineStatus, Task } from "@periscan/contract/worker-protocol.ts";
+import { isInstalling } from "@periscan/engines/kit/install.ts";
+import { readStartTicks } from "@periscan/engines/kit/process-identity.ts";
+import { engines, findEngine } from "@periscan/engines/registry.ts";
 import type { Logger } from "pino";
 import manifest from "./package.json" with { type: "json" };
 import { runTask } from "./run-task.ts";
@@ -11,10 +16,12 @@ export interface WorkerSettings {
   server: string;
   token: string;
   name: string;
-  dataFolder: string;
+  enginesFolder: string;
+  /** Where tasks have their temporary folders. */
+  workFolder: string;
   /** Tasks at once. An engine such as Nmap waits more than it computes, so this is more than the cores. */
   slots: number;
-  /** Address space of one engine process. */
+  /** Resident memory of all engines together. */
   memoryMegabytes: number;
   /** Packets a second of all tasks together; Infinity for no limit. */
   packetsPerSecond: number;
@@ -27,36 +34,38 @@ export interface RunningWorker {
 }
 
 const waitSeconds = 20;
+const shortWaitSeconds = 1;
 const outputBytes = 2 * 1024 ** 3;
+
+/** 4 GiB, or half of a smaller machine's. */
+export const defaultMemoryMegabytes = (): number => Math.min(4096, Math.floor(totalmem() / 2 / 1024 ** 2));
 
 /** Claims tasks and runs them until stopped. */
 export function startWorker(settings: WorkerSettings): RunningWorker {
   const stopping = new AbortController();
   const client = createServerClient(settings);
-  const running = new Set<Promise<void>>();
+  const running = new Map<Promise<void>, Task["type"]>();
   const context = {
     client,
-    dataFolder: settings.dataFolder,
+    enginesFolder: settings.enginesFolder,
+    workFolder: makeWorkFolder(settings.workFolder),
     log: settings.log,
     stopping: stopping.signal,
-    limits: {
-      memoryBytes: settings.memoryMegabytes * 1024 ** 2,
-      packetsPerSecond: settings.packetsPerSecond / settings.slots,
-      outputBytes,
-    },
+    limits: { packetsPerSecond: settings.packetsPerSecond / settings.slots, outputBytes },
   };
   const loop = async () => {
     while (!stopping.signal.aborted) {
       if (running.size >= settings.slots) {
-        await Promise.race(running);
+        await Promise.race(running.keys());
         continue;
       }
-      const task = await claimNext(client, settings, stopping.signal);
+      const task = await claimNext({ client, settings, running: [...running.values()], signal: stopping.signal });
       if (!task) continue;
       const attempt = runTask(task, context).finally(() => running.delete(attempt));
-      running.add(attempt);
+      running.set(attempt, task.type);
     }
-    await Promise.all(running);
+    await Promise.all(running.keys());
+    rmSync(context.workFolder, { recursive: true, force: true });
   };
   const looping = loop();
   return {
@@ -67,12 +76,34 @@ export function startWorker(settings: WorkerSettings): RunningWorker {
   };
 }
 
-async function claimNext(client: ServerClient, settings: WorkerSettings, signal: AbortSignal) {
-  const statuses = await probeEngines(settings.dataFolder);
-  // An engine that is missing may be installed at any moment: then look again soon.
-  const wait_seconds = statuses.every(({ ready }) => ready) ? waitSeconds : 2;
+/** A folder of this process's own; those of processes that are gone are removed with what a kill left in them. */
+function makeWorkFolder(parent: string): string {
+  mkdirSync(parent, { recursive: true, mode: 0o755 });
+  for (const name of readdirSync(parent)) {
+    const [pid = "", startTicks] = name.split("-");
+    if (readStartTicks(Number(pid)) !== startTicks) rmSync(join(parent, name), { recursive: true, force: true });
+  }
+  const folder = join(parent, `${process.pid}-${readStartTicks(process.pid)}`);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return folder;
+}
+
+interface Claiming {
+  client: ServerClient;
+  settings: WorkerSettings;
+  /** The types of the tasks that run here now. */
+  running: Task["type"][];
+  signal: AbortSignal;
+}
+
+async function claimNext({ client, settings, running, signal }: Claiming) {
+  const statuses = await probeEngines(settings);
+  const used = running.reduce((sum, type) => sum + memoryOf(type), 0);
+  const fitting = statuses.filter(({ ready, type }) => ready && used + memoryOf(type) <= settings.memoryMegabytes).map(({ type }) => type);
+  // An engine that is missing may be installed, and memory may become free, at any moment: then look again soon.
+  const wait_seconds = fitting.length === statuses.length ? waitSeconds : shortWaitSeconds;
   try {
-    return await client.claim({ worker: { name: settings.name, version: manifest.version }, engines: statuses, wait_seconds }, signal);
+    return await client.claim({ worker: { name: settings.name, version: manifest.version }, engines: statuses, fitting, wait_seconds }, signal);
   } catch (error) {
     if (signal.aborted) return null;
     const refused = error instanceof RefusedError && error.status === 401;
@@ -82,6 +113,15 @@ async function claimNext(client: ServerClient, settings: WorkerSettings, signal:
   }
 }
 
-async function probeEngines(dataFolder: string): Promise<EngineStatus[]> {
-  return Promise.all(engines.map(async (engine) => ({ type: engine.type, ...(await (await engine.load()).probe({ dataFolder })) })));
+const memoryOf = (type: Task["type"]): number => findEngine(type)?.memoryMegabytes ?? 0;
+
+async function probeEngines({ enginesFolder, memoryMegabytes }: WorkerSettings): Promise<EngineStatus[]> {
+  return Promise.all(
+    engines.map(async (engine) => {
+      const status = { type: engine.type, ...(await (await engine.load()).probe({ enginesFolder })), installing: isInstalling(enginesFolder, engine.program) };
+      if (engine.memoryMegabytes <= memoryMegabytes) return status;
+      const missing = `${engine.title} needs ${engine.memoryMegabytes} MB of memory, and this worker has ${memoryMegabytes} for all its engines: start it with --memory ${engine.memoryMegabytes} or more.`;
+      return { ...status, ready: false, missing };
+    }),
+  );
 }

@@ -2,8 +2,9 @@ import { statfs } from "node:fs/promises";
 import { findProgram } from "@periscan/engines/kit/find-program.ts";
 import { engines } from "@periscan/engines/registry.ts";
 import type { Command } from "commander";
-import { ensureDataFolder, findDataFolder } from "../data-folder.ts";
-import { paint, printJson } from "../print.ts";
+import { ensureDataFolder, findDataFolder, findEnginesFolder } from "../data-folder.ts";
+import { describeEngine, type EngineReport } from "../describe-engine.ts";
+import { formatTime, paint, printJson } from "../print.ts";
 import { findRuntime } from "../runtime-file.ts";
 import { withDatabase } from "../with-database.ts";
 
@@ -49,8 +50,8 @@ async function checkDataFolder(): Promise<Check> {
 }
 
 function checkPrograms(): Check {
-  const missing = ["setpriv", "prlimit"].filter((program) => !findProgram(program));
-  const detail = missing.length === 0 ? "setpriv, prlimit" : `${missing.join(" and ")} missing: apt-get install util-linux`;
+  const missing = ["setpriv", "flock"].filter((program) => !findProgram(program));
+  const detail = missing.length === 0 ? "setpriv, flock" : `${missing.join(" and ")} missing: apt-get install util-linux`;
   return { name: "System", ok: missing.length === 0, detail };
 }
 
@@ -77,8 +78,17 @@ function checkPlatform(): Check {
 async function checkEngines(): Promise<Check[]> {
   return Promise.all(
     engines.map(async (engine) => {
-      const { ready, version, missing } = await (await engine.load()).probe({ dataFolder: findDataFolder() });
-      return { name: engine.type, ok: ready, detail: ready ? (version ?? "ready") : (missing ?? "missing") };
+      const report = await describeEngine(findEnginesFolder(), engine);
+      return { name: engine.type, ok: report.ready && report.self_test?.ok !== false, detail: describe(report) };
     }),
   );
+}
+
+const origins = { official: "official", ours: "Periscan's own", user: "yours" };
+
+function describe({ ready, version, missing, content, self_test: test }: EngineReport): string {
+  if (!ready) return missing ?? "missing";
+  const parts = content.map((each) => `${each.name} ${each.version}: ${each.count.toLocaleString("en")}, ${origins[each.origin]}`);
+  const tested = test ? `self-test ${test.ok ? "passed" : `FAILED (${test.message})`} ${formatTime(test.at)}` : "not tested yet: periscan engines test";
+  return [version ?? "ready", ...parts, tested].join("; ");
 }

@@ -44,7 +44,7 @@ export function addRoleCommands(program: Command): void {
     .option("--token <token>", "the worker's token, from `periscan key create --worker` (better in PERISCAN_WORKER_TOKEN: others see a command line)")
     .option("--name <name>", "what the server calls it (default: the host's name)")
     .option("--slots <n>", "tasks at once (default 8)", readCount)
-    .option("--memory <megabytes>", "most memory of one engine process (default 1024)", readCount)
+    .option("--memory <megabytes>", "most memory of all engines together (default 4096, or half of a smaller machine's)", readCount)
     .option("--rate <packets>", "most packets a second of all tasks together (default: no limit)", readCount)
     .addHelpText("after", exampleOf("PERISCAN_WORKER_TOKEN=pw_… periscan work --server https://periscan.example --slots 16"))
     .action(work);

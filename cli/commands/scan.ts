@@ -2,7 +2,7 @@ import { type NewScan, type Scan, ScanType } from "@periscan/contract/scan.ts";
 import { ScanDocument } from "@periscan/contract/scan-document.ts";
 import { ApiError, type Client } from "@periscan/sdk/client.ts";
 import { Argument, type Command, InvalidArgumentError } from "commander";
-import { installMissing } from "../install-missing.ts";
+import { installMissing } from "../install-engine.ts";
 import { printJson } from "../print.ts";
 import { printScan } from "../print-scan.ts";
 import { saveResults } from "../save-results.ts";
@@ -17,6 +17,7 @@ interface Options {
   ports?: string;
   option?: Record<string, unknown>;
   yes?: boolean;
+  login?: boolean;
 }
 
 export function addScanCommand(program: Command): void {
@@ -33,6 +34,7 @@ export function addScanCommand(program: Command): void {
     .option("--option <name=value>", "an option of the engine; may be given again", collectOption)
     .option("--wait", "wait for the end", true)
     .option("--no-wait", "start the scan and leave; needs a platform that keeps running (periscan up)")
+    .option("--login", "use the login that is set for each target (use_authentication)")
     .option("--yes", "install a missing engine without asking back")
     .option("--json", "print the scan, its risks and its files as JSON")
     .addHelpText(
@@ -87,7 +89,8 @@ async function runScan(type: ScanType, targets: string[], options: Options): Pro
       await installMissing(type, { yes: options.yes === true });
     }
     if (interrupted.aborted) throw new UserError("Stopped before the scan was started.");
-    const request = { type, targets, options: { ...options.option, ...(options.ports === undefined ? {} : { ports: options.ports }) } };
+    const login = options.login ? { use_authentication: true } : {};
+    const request = { type, targets, ...login, options: { ...options.option, ...(options.ports === undefined ? {} : { ports: options.ports }) } };
     const scan = await startScan(first.client, request);
     if (!options.wait) {
       if (options.json) printJson({ scan, risks: [], files: [] });

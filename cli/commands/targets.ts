@@ -1,19 +1,40 @@
-import type { Target } from "@periscan/contract/target.ts";
+import { text } from "node:stream/consumers";
+import type { Observation } from "@periscan/contract/outcome.ts";
+import type { Target, TargetObservation } from "@periscan/contract/target.ts";
 import type { Command } from "commander";
-import { cleanLine, printJson, printTable } from "../print.ts";
+import { cleanLine, formatTime, printJson, printTable } from "../print.ts";
 import { readCount } from "../read-count.ts";
 import { withClient } from "../session.ts";
 import { take } from "../take.ts";
+import { UserError } from "../user-error.ts";
 
 export function addTargetsCommand(program: Command): void {
-  program
+  const targets = program
     .command("targets")
-    .description("List the targets that scans have met or that were added over the API.")
+    .description("List the targets that scans have met or that were added over the API; show what is known of one; set its login.")
+    .enablePositionalOptions()
     .option("--tag <tag...>", "only those with one of these tags")
     .option("--limit <n>", "at most so many", readCount, 500)
     .option("--json", "as JSON")
     .addHelpText("after", "\nExample:\n  periscan targets --tag production --json\n")
     .action(listTargets);
+  targets
+    .command("show")
+    .description("Show what engines saw of a target: services, certificates, technologies, URLs.")
+    .argument("<id>")
+    .option("--limit <n>", "at most so many", readCount, 500)
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExample:\n  periscan targets show 0199d3a2-…\n")
+    .action(showTarget);
+  targets
+    .command("login")
+    .description("Set the header or cookie that scans with --login send to a target. Its value is read from standard input, and kept encrypted.")
+    .argument("<id>")
+    .option("--header <name>", "send this header, such as Authorization")
+    .option("--cookie <name>", "send this cookie")
+    .option("--delete", "forget the login")
+    .addHelpText("after", "\nExample:\n  echo 'Bearer eyJhbGc…' | periscan targets login 0199d3a2-… --header Authorization\n")
+    .action(setLogin);
 }
 
 async function listTargets({ tag, limit, json }: { tag?: string[]; limit: number; json?: boolean }): Promise<void> {
@@ -24,3 +45,44 @@ async function listTargets({ tag, limit, json }: { tag?: string[]; limit: number
 }
 
 const toRow = ({ id, target, label, tags }: Target): string[] => [cleanLine(target), cleanLine(label), cleanLine(tags.join(", ")), id];
+
+async function showTarget(id: string, { limit, json }: { limit: number; json?: boolean }): Promise<void> {
+  const { target, observations } = await withClient(async (client) => ({
+    target: await client.targets.get(id),
+    observations: await take(client.targets.observations(id), limit),
+  }));
+  if (json) return printJson({ target, observations });
+  console.log(`${cleanLine(target.target)}  ${cleanLine([target.label, ...target.tags].filter(Boolean).join(", "))}`);
+  if (observations.length === 0) return console.log("No engine has seen anything of it yet.");
+  printTable(["KIND", "FIRST SEEN", "LAST SEEN", "WHAT"], observations.map(toObservationRow));
+}
+
+const toObservationRow = ({ seen, first_seen_at, last_seen_at, gone_at }: TargetObservation): string[] => [
+  seen.kind,
+  formatTime(first_seen_at),
+  formatTime(last_seen_at),
+  cleanLine(`${describe(seen)}${gone_at ? ` (gone ${formatTime(gone_at)})` : ""}`),
+];
+
+function describe(seen: Observation): string {
+  const words = (...parts: (string | number | undefined)[]) => parts.filter((part) => part !== undefined && part !== "").join(" ");
+  if (seen.kind === "service") return words(`${seen.port}/${seen.protocol}`, seen.name, seen.tls ? "over TLS" : undefined, seen.product, seen.version);
+  if (seen.kind === "certificate") return words(`port ${seen.port}:`, seen.subject, `until ${formatTime(seen.not_after)}`);
+  if (seen.kind === "technology") return words(seen.name, seen.version);
+  return words(seen.url, seen.status, seen.content_type);
+}
+
+async function setLogin(id: string, options: { header?: string; cookie?: string; delete?: boolean }): Promise<void> {
+  const { header, cookie } = options;
+  if ([header, cookie, options.delete].filter((value) => value !== undefined).length !== 1)
+    throw new UserError("Give one of --header NAME, --cookie NAME and --delete.", { exitCode: 2 });
+  if (options.delete) {
+    await withClient((client) => client.targets.deleteLogin(id));
+    return console.log("The login is forgotten.");
+  }
+  if (process.stdin.isTTY) console.error("The value, then Ctrl-D:");
+  const value = (await text(process.stdin)).trim();
+  if (value === "") throw new UserError("The value is empty: write it to standard input.", { exitCode: 2 });
+  await withClient((client) => client.targets.setLogin(id, { kind: header === undefined ? "cookie" : "header", name: header ?? cookie ?? "", value }));
+  console.log("The login is set. Scans use it with --login (use_authentication).");
+}

@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { parseTarget } from "@periscan/contract/target-syntax.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { EngineEvent, PinnedTarget, RunContext } from "../kit/engine.ts";
+import { runSelfTest } from "../kit/self-test.ts";
+import { pinForTest, runForTest, testEnginesFolder } from "../kit/testing.ts";
 import { covers, describeCoverage } from "./coverage.ts";
 import { nmap, nmapUdp } from "./index.ts";
 import { TcpOptions } from "./options.ts";
@@ -65,16 +66,10 @@ describe("a threat level", () => {
   });
 });
 
-const pin = (text: string, address = text): PinnedTarget => {
-  const parsed = parseTarget(text);
-  if (!parsed.ok || !parsed.targets[0]) throw new Error(text);
-  return { targetId: text, target: parsed.targets[0], address };
-};
-
 const options = (given = {}) => TcpOptions.parse(given);
 
 test("Nmap gets addresses alone, behind the end of its options", () => {
-  const task = { type: "NMAP" as const, options: options(), targets: [pin("example.com", "192.0.2.1")] };
+  const task = { type: "NMAP" as const, options: options(), targets: [pinForTest("example.com", "192.0.2.1")] };
   const args = buildArguments({
     task,
     options: options({ ports: "22" }),
@@ -99,20 +94,8 @@ describe("the real Nmap on loopback", () => {
     for (const server of servers) server.close();
   });
 
-  const context = (change: Partial<RunContext> = {}): RunContext => ({
-    signal: new AbortController().signal,
-    limits: { memoryBytes: 2 ** 30, packetsPerSecond: Number.POSITIVE_INFINITY, outputBytes: 2 ** 30 },
-    enginesFolder: "/nonexistent",
-    folder: "/nonexistent",
-    log: () => {},
-    ...change,
-  });
-
-  async function scan(targets: PinnedTarget[], given: object, change: Partial<RunContext> = {}): Promise<EngineEvent[]> {
-    const events: EngineEvent[] = [];
-    for await (const event of createRunner({ needsRaw: false }).run({ type: "NMAP", options: options(given), targets }, context(change))) events.push(event);
-    return events;
-  }
+  const scan = (targets: PinnedTarget[], given: object, change: Partial<RunContext> = {}): Promise<EngineEvent[]> =>
+    runForTest(createRunner({ needsRaw: false }), { type: "NMAP", options: options(given), targets }, change);
   const outcomes = (events: EngineEvent[]) => events.filter((event) => event.kind === "outcome");
 
   test("is found and says its version", async () => {
@@ -121,8 +104,17 @@ describe("the real Nmap on loopback", () => {
     expect((await nmapUdp.load()).probe).toBeTypeOf("function");
   });
 
+  test("passes its own self-test", async () => {
+    const { signal } = new AbortController();
+    expect(await runSelfTest(testEnginesFolder, nmap, signal)).toMatchObject({ ok: true, message: expect.stringMatching(/^saw the open port tcp/) });
+    expect((await runSelfTest(testEnginesFolder, nmapUdp, signal)).ok).toBe((await (await nmapUdp.load()).probe({ enginesFolder: "" })).ready);
+  });
+
   test("finds the open ports, gives every target of one address its outcome, and its progress never runs backwards", async () => {
-    const events = await scan([pin("127.0.0.1"), pin("localhost", "127.0.0.1"), pin("::1")], { ports: ports.join(","), service_detection: false });
+    const events = await scan([pinForTest("127.0.0.1"), pinForTest("localhost", "127.0.0.1"), pinForTest("::1")], {
+      ports: ports.join(","),
+      service_detection: false,
+    });
     const found = outcomes(events).map(({ targetId, outcome }) => [targetId, outcome.kind, outcome.detections.map(({ scope }) => scope)]);
     const open = ports.toSorted((a, b) => a - b).map((port) => `tcp/${port}`);
     expect(found).toEqual([
@@ -130,6 +122,8 @@ describe("the real Nmap on loopback", () => {
       ["localhost", "complete", open],
       ["::1", "complete", []],
     ]);
+    const seen = outcomes(events)[0]?.outcome.observations ?? [];
+    expect(seen.map(({ kind, key }) => [kind, key])).toEqual(open.map((scope) => ["service", scope]));
     const progress = events.flatMap((event) => (event.kind === "progress" ? [event.fraction] : []));
     expect(progress).toEqual(progress.toSorted((a, b) => a - b));
     expect(Buffer.from(outcomes(events)[0]?.native ?? "").toString()).toMatch(/^<host .*<\/host>$/s);
@@ -138,7 +132,7 @@ describe("the real Nmap on loopback", () => {
   test("that is aborted ends, and says nothing of what it had not finished", async () => {
     const abort = new AbortController();
     const scanning = scan(
-      [pin("127.0.0.1")],
+      [pinForTest("127.0.0.1")],
       { ports: `${ports[1]}` },
       { signal: abort.signal, log: () => setImmediate(() => abort.abort(new Error("cancelled"))) },
     );
@@ -147,8 +141,8 @@ describe("the real Nmap on loopback", () => {
 
   test("that reaches a ceiling of memory or output fails with what to do", async () => {
     const tiny = { memoryBytes: 2 ** 30, packetsPerSecond: Number.POSITIVE_INFINITY, outputBytes: 100 };
-    await expect(scan([pin("127.0.0.1")], { ports: "1" }, { limits: tiny })).rejects.toMatchObject({ code: "engine.output_limit" });
+    await expect(scan([pinForTest("127.0.0.1")], { ports: "1" }, { limits: tiny })).rejects.toMatchObject({ code: "engine.output_limit" });
     const small = { ...tiny, outputBytes: 2 ** 30, memoryBytes: 2 ** 20 };
-    await expect(scan([pin("127.0.0.1")], { ports: `${ports[1]}` }, { limits: small })).rejects.toMatchObject({ code: "engine.memory_limit" });
+    await expect(scan([pinForTest("127.0.0.1")], { ports: `${ports[1]}` }, { limits: small })).rejects.toMatchObject({ code: "engine.memory_limit" });
   });
 });

@@ -1,3 +1,6 @@
+import type { Observation } from "@periscan/contract/outcome.ts";
+import type { EngineContent } from "@periscan/contract/scan.ts";
+import type { TargetLogin } from "@periscan/contract/target.ts";
 import { sql } from "drizzle-orm";
 import { bigint, bigserial, boolean, customType, index, integer, jsonb, pgTable, primaryKey, real, text, timestamp, unique, uuid } from "drizzle-orm/pg-core";
 
@@ -62,6 +65,16 @@ export const target = pgTable(
   ],
 );
 
+/** What a scan with `use_authentication` sends to the target; the value is encrypted. */
+export const targetLogin = pgTable("target_login", {
+  targetId: uuid("target_id")
+    .primaryKey()
+    .references(() => target.id, { onDelete: "cascade" }),
+  kind: text("kind").$type<TargetLogin["kind"]>().notNull(),
+  name: text("name").notNull(),
+  value: bytea("value").notNull(),
+});
+
 export const scan = pgTable(
   "scan",
   {
@@ -72,6 +85,7 @@ export const scan = pgTable(
     type: text("type").notNull(),
     state: text("state").notNull(),
     options: jsonb("options").notNull(),
+    useAuthentication: boolean("use_authentication").notNull().default(false),
     progress: integer("progress").notNull().default(0),
     errorCode: text("error_code"),
     errorMessage: text("error_message"),
@@ -137,6 +151,9 @@ export const scanTarget = pgTable(
     coverage: jsonb("coverage"),
     notes: text("notes").array().notNull().default(sql`'{}'`),
     engineVersion: text("engine_version"),
+    content: jsonb("content").$type<EngineContent[]>().notNull().default([]),
+    /** What the outcome saw beside its detections. */
+    observations: jsonb("observations").$type<Observation[]>().notNull().default([]),
     hasNative: boolean("has_native").notNull().default(false),
     /** The attempt and the sequence number that brought the outcome. */
     attempt: integer("attempt"),
@@ -205,6 +222,26 @@ export const risk = pgTable(
     index("risk_scan_type").on(table.workspaceId, table.scanType, table.id),
     index("risk_title").on(table.workspaceId, table.title, table.id),
   ],
+);
+
+/** What engines saw of a target beside its risks, over all scans. `goneAt` is set where a complete look did not see it again. */
+export const observation = pgTable(
+  "observation",
+  {
+    id: id(),
+    targetId: uuid("target_id")
+      .notNull()
+      .references(() => target.id, { onDelete: "cascade" }),
+    scanType: text("scan_type").notNull(),
+    kind: text("kind").notNull(),
+    key: text("key").notNull(),
+    scope: text("scope").notNull(),
+    seen: jsonb("seen").$type<Observation>().notNull(),
+    firstSeenAt: instant("first_seen_at").notNull(),
+    lastSeenAt: instant("last_seen_at").notNull(),
+    goneAt: instant("gone_at"),
+  },
+  (table) => [unique("observation_identity").on(table.targetId, table.scanType, table.kind, table.key), index("observation_page").on(table.targetId, table.id)],
 );
 
 /** What a scan did to a risk: `new_open`, `still_open` or `closed`. */

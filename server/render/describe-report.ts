@@ -213,6 +213,7 @@ function listFacts({ scan, generated_at }: ScanDocument): [string, string][] {
     ["Scan", scan.id],
     ["Type", `${scan.type} (${scan.title})`],
     ["Engine", scan.engine_versions.join(", ") || "did not run"],
+    ...(scan.content.length === 0 ? [] : [["Scanned with", scan.content.map(describeContent).join("\n")] as [string, string]]),
     ["Options", options.join("\n") || "none"],
     ["Started", scan.started_at ? formatTime(scan.started_at) : "not started"],
     ["Ended", scan.finished_at ? formatTime(scan.finished_at) : "not ended"],
@@ -220,6 +221,11 @@ function listFacts({ scan, generated_at }: ScanDocument): [string, string][] {
     ["Report made", formatTime(generated_at)],
   ];
 }
+
+const origins = { official: "official", ours: "Periscan's own", user: "the user's" };
+
+const describeContent = ({ name, version, count: size, origin }: ScanDocument["scan"]["content"][number]): string =>
+  `${name} ${version} (${count(size)}, ${origins[origin]})`;
 
 const count = (value: number): string => value.toLocaleString("en");
 const plural = (value: number, noun: string): string => `${count(value)} ${noun}${value === 1 ? "" : "s"}`;

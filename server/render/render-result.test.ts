@@ -48,6 +48,7 @@ function makeDocument({ risks = [], complete = 1, unreachable = 0 }: { risks?: D
       ...(complete > 0 ? {} : { error: { code: "scan.unreachable", message: "192.0.2.1: It did not answer." } }),
       options: { ports: "1-1000" },
       engine_versions: ["Nmap 7.93"],
+      content: [],
       created_at: time,
       started_at: time,
       finished_at: time,

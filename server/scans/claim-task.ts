@@ -1,9 +1,12 @@
+import type { TargetLogin } from "@periscan/contract/target.ts";
 import type { ClaimRequest, Task } from "@periscan/contract/worker-protocol.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
 import { and, eq, isNull, sql } from "drizzle-orm";
 import type { Database, Transaction } from "../db/connect.ts";
 import { scan, scanTarget, task, worker } from "../db/schema.ts";
 import type { Services } from "../services.ts";
+import { loadKnown } from "../targets/apply-observations.ts";
+import { loadLogins } from "../targets/target-login.ts";
 import { lockScan, type ScanRow, type TaskRow } from "./lock-attempt.ts";
 
 /** A worker that is silent for longer has lost its task. */
@@ -17,9 +20,10 @@ const deadlineGraceSeconds = 30;
 export async function claimTask(services: Services, request: ClaimRequest, signal: AbortSignal): Promise<Task | null> {
   await noteWorker(services.db, request);
   const types = request.engines.filter(({ ready }) => ready).map(({ type }) => type);
+  const { fitting } = request;
   const until = performance.now() + request.wait_seconds * 1000;
   for (;;) {
-    const claimed = types.length === 0 ? undefined : await tryClaim(services, request.worker.name, types);
+    const claimed = types.length === 0 ? undefined : await tryClaim(services, { workerName: request.worker.name, types, fitting });
     if (claimed) return claimed;
     if (performance.now() >= until || signal.aborted) return null;
     await services.bell.wait(signal);
@@ -34,25 +38,32 @@ async function noteWorker(db: Database, { worker: { name, version }, engines }: 
     .onConflictDoUpdate({ target: worker.name, set: seen });
 }
 
-async function tryClaim(services: Services, workerName: string, types: string[]): Promise<Task | undefined> {
+interface Wanted {
+  workerName: string;
+  types: string[];
+  fitting: string[];
+}
+
+async function tryClaim(services: Services, { workerName, types, fitting }: Wanted): Promise<Task | undefined> {
   for (;;) {
     const candidate = await findCandidate(services.db, types);
-    if (!candidate) return undefined;
+    // The oldest waits for memory, and the younger wait behind it: else small tasks would starve a large one.
+    if (!candidate || !fitting.includes(candidate.type)) return undefined;
     const claimed = await services.db.transaction((tx) => take(tx, { services, workerName, ...candidate }));
     // Another worker was quicker: look again.
     if (claimed) return claimed;
   }
 }
 
-async function findCandidate(db: Database, types: string[]): Promise<{ taskId: string; scanId: string } | undefined> {
+async function findCandidate(db: Database, types: string[]): Promise<{ taskId: string; scanId: string; type: string } | undefined> {
   const list = sql.join(
     types.map((type) => sql`${type}`),
     sql`, `,
   );
-  const { rows } = await db.execute<{ id: string; scan_id: string }>(
-    sql`select id, scan_id from task where state = 'queued' and type in (${list}) and available_at <= now() order by id limit 1`,
+  const { rows } = await db.execute<{ id: string; scan_id: string; type: string }>(
+    sql`select id, scan_id, type from task where state = 'queued' and type in (${list}) and available_at <= now() order by id limit 1`,
   );
-  return rows[0] && { taskId: rows[0].id, scanId: rows[0].scan_id };
+  return rows[0] && { taskId: rows[0].id, scanId: rows[0].scan_id, type: rows[0].type };
 }
 
 interface Candidate {
@@ -66,11 +77,12 @@ async function take(tx: Transaction, { services, workerName, taskId, scanId }: C
   const owner = await lockScan(tx, scanId);
   const engine = owner && findEngine(owner.type);
   if (!owner || !engine) return undefined;
-  const targets = await tx
+  const missing = await tx
     .select({ target_id: scanTarget.targetId, target: scanTarget.target })
     .from(scanTarget)
     .where(and(eq(scanTarget.taskId, taskId), isNull(scanTarget.kind)))
     .orderBy(scanTarget.ordinal);
+  const targets = await describeTargets(tx, services, { missing, owner });
   const deadline = engine.deadlineSeconds(targets.length, owner.options as Record<string, unknown>);
   const [claimed] = await tx
     .update(task)
@@ -87,6 +99,22 @@ async function take(tx: Transaction, { services, workerName, taskId, scanId }: C
   if (!claimed) return undefined;
   if (owner.state === "QUEUED") await tx.update(scan).set({ state: "RUNNING", startedAt: sql`now()` }).where(eq(scan.id, scanId));
   return present(claimed, owner, { targets, deadline, allowLoopback: services.allowLoopback });
+}
+
+interface Missing {
+  missing: { target_id: string; target: string }[];
+  owner: ScanRow;
+}
+
+/** The targets with what is known of them, and with their logins where the scan uses them. */
+async function describeTargets(tx: Transaction, { secrets }: Services, { missing, owner }: Missing): Promise<Task["targets"]> {
+  const ids = missing.map(({ target_id }) => target_id);
+  const known = await loadKnown(tx, ids);
+  const logins = owner.useAuthentication ? await loadLogins(tx, secrets, ids) : new Map<string, TargetLogin>();
+  return missing.map((each) => {
+    const login = logins.get(each.target_id);
+    return { ...each, known: known.get(each.target_id) ?? [], ...(login ? { login } : {}) };
+  });
 }
 
 function present(claimed: TaskRow, owner: ScanRow, rest: { targets: Task["targets"]; deadline: number; allowLoopback: boolean }): Task {

@@ -3,12 +3,12 @@ import { maxTargetsPerScan, type ScanType } from "@periscan/contract/scan.ts";
 import type { EngineStatus } from "@periscan/contract/worker-protocol.ts";
 import type { Engine } from "@periscan/engines/kit/engine.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
-import { sql } from "drizzle-orm";
+import { inArray, sql } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
 import type { z } from "zod";
 import { ApiError } from "../api-error.ts";
 import type { Database, Transaction } from "../db/connect.ts";
-import { scan, scanTarget, task } from "../db/schema.ts";
+import { scan, scanTarget, targetLogin, task } from "../db/schema.ts";
 import type { Services } from "../services.ts";
 import { checkTarget, readTargets } from "../targets/read-targets.ts";
 import { ensureTargets, findRequestedTargets, type TargetRow } from "../targets/target-rows.ts";
@@ -30,7 +30,7 @@ export async function createScan(services: Services, workspaceId: string, input:
   const texts = readTargets(input.targets ?? []);
   const scanId = await services.db.transaction(async (tx) => {
     const targets = await collectTargets(tx, workspaceId, input, texts);
-    return insertScan(tx, { services, workspaceId, engine, options, targets });
+    return insertScan(tx, { services, workspaceId, engine, options, targets, useAuthentication: input.use_authentication === true });
   });
   services.bell.ring();
   return scanId;
@@ -44,7 +44,7 @@ async function findUsableEngine(db: Database, type: ScanType): Promise<Engine> {
   );
   const statuses = rows.flatMap(({ engines }) => engines.filter((status) => status.type === type));
   // No worker at all is no refusal: one may be starting, and the scan waits for it.
-  if (rows.length === 0 || statuses.some(({ ready }) => ready)) return engine;
+  if (rows.length === 0 || statuses.some(({ ready, installing }) => ready || installing)) return engine;
   const missing = statuses.find((status) => status.missing)?.missing ?? "No worker has this engine.";
   throw new ApiError(400, "engine.missing", `type ${type} cannot be scanned now: ${missing}`, { field: "type" });
 }
@@ -71,19 +71,30 @@ async function collectTargets(tx: Transaction, workspaceId: string, input: NewSc
   return targets;
 }
 
+/** Why a target cannot be scanned with its login, by the target's id. A scan that was to use it never goes on without it. */
+async function findTargetsWithoutLogin(tx: Transaction, engine: Engine, targets: TargetRow[]): Promise<Map<string, string>> {
+  if (!engine.usesLogin) return new Map(targets.map(({ id }) => [id, `${engine.type} cannot use a login. Scan it without use_authentication.`]));
+  const ids = targets.map(({ id }) => id);
+  const found = await tx.select({ id: targetLogin.targetId }).from(targetLogin).where(inArray(targetLogin.targetId, ids));
+  const known = new Set(found.map(({ id }) => id));
+  return new Map(ids.filter((id) => !known.has(id)).map((id) => [id, `The target has no login. Set one with PUT /v1/targets/${id}/auth.`]));
+}
+
 interface ScanParts {
   services: Services;
   workspaceId: string;
   engine: Engine;
   options: Record<string, unknown>;
   targets: TargetRow[];
+  useAuthentication: boolean;
 }
 
-async function insertScan(tx: Transaction, { services, workspaceId, engine, options, targets }: ScanParts): Promise<string> {
+async function insertScan(tx: Transaction, { services, workspaceId, engine, options, targets, useAuthentication }: ScanParts): Promise<string> {
   const scanId = uuidv7();
-  const checked = targets.map((row) => ({ row, refusal: checkTarget(row.target, engine, services.allowLoopback) }));
+  const withoutLogin = useAuthentication ? await findTargetsWithoutLogin(tx, engine, targets) : new Map<string, string>();
+  const checked = targets.map((row) => ({ row, refusal: checkTarget(row.target, engine, services.allowLoopback) ?? withoutLogin.get(row.id) }));
   const wanted = checked.filter(({ refusal }) => refusal === undefined);
-  await tx.insert(scan).values({ id: scanId, workspaceId, type: engine.type, state: "QUEUED", options });
+  await tx.insert(scan).values({ id: scanId, workspaceId, type: engine.type, state: "QUEUED", options, useAuthentication });
 
   const size = Math.max(1, engine.targetsPerTask(wanted.length, options));
   const taskIds = Array.from({ length: Math.ceil(wanted.length / size) }, () => uuidv7());

@@ -9,6 +9,7 @@ import { result, scan, scanTarget, task } from "../db/schema.ts";
 import { renderQueue } from "../queue/start-queue.ts";
 import { applyOutcomes } from "../risks/apply-outcomes.ts";
 import type { Services } from "../services.ts";
+import { applyObservations } from "../targets/apply-observations.ts";
 
 interface ScanError {
   code: string;
@@ -24,6 +25,7 @@ export async function finishScan(tx: Transaction, boss: Services["boss"], scanId
   const engine = row && findEngine(row.type);
   if (!row || !engine) throw new Error(`scan ${scanId} has no engine`);
   await applyOutcomes(tx, { scanId, workspaceId: row.workspaceId, engine });
+  await applyObservations(tx, { scanId, engine });
   const error = cause ?? (await findFailure(tx, scanId));
   await tx
     .update(scan)

@@ -37,6 +37,7 @@ function presentHead(row: typeof scan.$inferSelect, engine: Engine, targets: (ty
     ...(row.errorCode === null ? {} : { error: { code: row.errorCode, message: row.errorMessage ?? "" } }),
     options: row.options as Record<string, unknown>,
     engine_versions: [...new Set(targets.flatMap(({ engineVersion }) => engineVersion ?? []))].sort(),
+    content: [...new Map(targets.flatMap(({ content }) => content).map((each) => [JSON.stringify(each), each])).values()],
     created_at: row.createdAt.toISOString(),
     ...(row.startedAt ? { started_at: row.startedAt.toISOString() } : {}),
     ...(row.finishedAt ? { finished_at: row.finishedAt.toISOString() } : {}),

@@ -41,7 +41,7 @@ const untaken: AttemptError = { code: "task.untaken", message: "No worker took i
 const engineGone = sql`state = 'queued' and created_at < now() - interval '1 minute'
   and exists (select 1 from worker where seen_at > now() - make_interval(secs => ${workerAliveSeconds}))
   and not exists (select 1 from worker, jsonb_array_elements(worker.engines) as engine
-    where seen_at > now() - make_interval(secs => ${workerAliveSeconds}) and engine ->> 'type' = task.type and (engine ->> 'ready')::boolean)`;
+    where seen_at > now() - make_interval(secs => ${workerAliveSeconds}) and engine ->> 'type' = task.type and ((engine ->> 'ready')::boolean or coalesce((engine ->> 'installing')::boolean, false)))`;
 const engineMissing: AttemptError = {
   code: "engine.missing",
   message: "No worker has the engine of this scan type: `periscan doctor` says what is missing, `periscan engines install` mends it.",

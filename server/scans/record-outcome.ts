@@ -65,6 +65,8 @@ async function writeOutcome(tx: Transaction, taskId: string, report: OutcomeRepo
       coverage: outcome.coverage ?? null,
       notes: outcome.notes,
       engineVersion: report.engine_version ?? null,
+      content: report.content ?? [],
+      observations: outcome.observations ?? [],
       hasNative: report.has_native,
       attempt: report.attempt,
       sequence: report.sequence,

@@ -59,7 +59,7 @@ export const getScan = async (server: TestServer, id: string): Promise<Scan> => 
 
 /** Claims as a worker that has the engine ready. */
 export async function claim(server: TestServer, { type = "NMAP", waitSeconds = 5 }: { type?: ScanType; waitSeconds?: number } = {}): Promise<Task | null> {
-  const request = { worker: { name: "test", version: "0" }, engines: [{ type, ready: true }], wait_seconds: waitSeconds };
+  const request = { worker: { name: "test", version: "0" }, engines: [{ type, ready: true }], fitting: [type], wait_seconds: waitSeconds };
   return (await server.worker<{ data: Task | null }>("POST", "/claim", request)).body.data;
 }
 
