@@ -225,11 +225,17 @@ test("a target that is deleted while it is scanned takes its risks with it and t
 
 test("nothing of a workspace is seen with the key of another", async () => {
   const ended = await scanOnce("10.1.0.13", look([22]));
+  const login = { kind: "header", name: "Authorization", value: "Bearer x" };
+  const auth = `/v1/targets/${ended.targets[0]?.target_id}/auth`;
+  expect((await server.api("PUT", auth, login, server.foreign)).status).toBe(404);
+  expect((await server.api("PUT", auth, login)).status).toBe(200);
   const paths = [
     `/v1/scans/${ended.id}`,
     `/v1/results/${ended.results[0]?.result_id}`,
     `/v1/scans/results/${ended.results[0]?.result_id}`,
     `/v1/targets/${ended.targets[0]?.target_id}`,
+    `/v1/targets/${ended.targets[0]?.target_id}/observations`,
+    `/v1/targets/${ended.targets[0]?.target_id}/auth`,
     `/v1/risks/${ended.risks.new_open[0]?.risk_id}`,
   ];
   for (const path of paths) {
@@ -240,6 +246,17 @@ test("nothing of a workspace is seen with the key of another", async () => {
   expect(lists.map(({ body }) => body)).toEqual([{ data: [] }, { data: [] }, { data: [] }]);
   expect((await server.api("POST", `/v1/scans/${ended.id}/cancel`, undefined, server.foreign)).status).toBe(404);
   expect((await server.api("DELETE", `/v1/targets/${ended.targets[0]?.target_id}`, undefined, server.foreign)).status).toBe(404);
+  expect((await server.api("DELETE", auth, undefined, server.foreign)).status).toBe(404);
   const borrowed = { type: "NMAP", target_ids: [ended.targets[0]?.target_id] };
   expect((await server.api("POST", "/v1/scans", borrowed, server.foreign)).status).toBe(404);
+});
+
+test("the oldest task is not passed over by a younger one that fits better into the worker's memory", async () => {
+  expect(await claim(server, { type: "NMAP_UDP", fitting: ["NMAP"], waitSeconds: 0 })).toBeNull();
+  const older = await startScan(server, { type: "NMAP_UDP", targets: ["10.1.0.14"] });
+  const younger = await startScan(server, { type: "NMAP", targets: ["10.1.0.14"] });
+  expect(await claim(server, { type: "NMAP_UDP", fitting: ["NMAP"], waitSeconds: 0 })).toBeNull();
+  expect((await claim(server, { type: "NMAP_UDP", fitting: ["NMAP", "NMAP_UDP"] }))?.scan_id).toBe(older.id);
+  expect((await claim(server, { type: "NMAP_UDP", fitting: ["NMAP"] }))?.scan_id).toBe(younger.id);
+  for (const { id } of [older, younger]) await server.api("POST", `/v1/scans/${id}/cancel`);
 });

@@ -57,9 +57,17 @@ export const startScan = async (server: TestServer, body: object): Promise<Scan>
 
 export const getScan = async (server: TestServer, id: string): Promise<Scan> => (await server.api<{ data: Scan }>("GET", `/v1/scans/${id}`)).body.data;
 
+interface Claim {
+  type?: ScanType;
+  /** The types that fit into the worker's memory; all of its types where absent. */
+  fitting?: ScanType[];
+  waitSeconds?: number;
+}
+
 /** Claims as a worker that has the engine ready. */
-export async function claim(server: TestServer, { type = "NMAP", waitSeconds = 5 }: { type?: ScanType; waitSeconds?: number } = {}): Promise<Task | null> {
-  const request = { worker: { name: "test", version: "0" }, engines: [{ type, ready: true }], fitting: [type], wait_seconds: waitSeconds };
+export async function claim(server: TestServer, { type = "NMAP", fitting = [type], waitSeconds = 5 }: Claim = {}): Promise<Task | null> {
+  const engines = [...new Set([type, ...fitting])].map((each) => ({ type: each, ready: true }));
+  const request = { worker: { name: "test", version: "0" }, engines, fitting, wait_seconds: waitSeconds };
   return (await server.worker<{ data: Task | null }>("POST", "/claim", request)).body.data;
 }
 
