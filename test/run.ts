@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findProgram } from "@periscan/engines/kit/find-program.ts";
+import { engines } from "@periscan/engines/registry.ts";
+import { findEnginesFolder } from "../cli/data-folder.ts";
 import { whyNoHosts } from "./hosts/start-hosts.ts";
 
 // Everything that must hold before a change lands: `./periscan test`. The last line counts the checks and tests.
@@ -30,7 +32,11 @@ interface Counts {
 
 const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
 
+// Outside the checkout, so that a heavy engine is built once and not for every clone.
+process.env.PERISCAN_ENGINES = findEnginesFolder();
+
 await installPrograms();
+if (filters.length === 0) await installEngines();
 if (filters.length === 0) for (const check of checks) await runCheck(check);
 const skipReason = whyNoHosts();
 if (skipReason) console.log(`\nSkipped, because ${skipReason}: the tests that need hosts of their own.`);
@@ -53,6 +59,16 @@ async function installPrograms(): Promise<void> {
       console.error(`apt-get ${args.join(" ")} failed`);
       process.exit(1);
     }
+  }
+}
+
+/** What cannot be installed here is said, and fails the tests that need it. */
+async function installEngines(): Promise<void> {
+  console.log(`\nengines, in ${process.env.PERISCAN_ENGINES}`);
+  for (const program of new Set(engines.map((engine) => engine.program))) {
+    const startedAt = performance.now();
+    const code = await run([process.execPath, join(root, "cli", "main.ts"), "engines", "install", program]);
+    console.log(`  ${program}: ${code === 0 ? "ready" : "NOT READY"} after ${Math.round((performance.now() - startedAt) / 1000)} s`);
   }
 }
 

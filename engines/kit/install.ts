@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -25,24 +26,35 @@ export function isInstalling(enginesFolder: string, program: string): boolean {
 export async function withInstallLock(program: string, { enginesFolder, signal, say }: InstallContext, install: () => Promise<void>): Promise<void> {
   mkdirSync(enginesFolder, { recursive: true, mode: 0o755 });
   const file = lockFile(enginesFolder, program);
-  const own = JSON.stringify({ pid: process.pid, startTicks: readStartTicks(process.pid) });
   let waiting = false;
-  for (;;) {
-    try {
-      writeFileSync(file, own, { flag: "wx" });
-      break;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      if (!isInstalling(enginesFolder, program)) rmSync(file, { force: true });
-      else if (!waiting) say(`Another process is installing ${program}; waiting for it.`);
-      waiting = true;
-      await sleep(500, undefined, { signal });
+  while (!takeLock(file)) {
+    if (!isInstalling(enginesFolder, program)) {
+      rmSync(file, { force: true });
+      continue;
     }
+    if (!waiting) say(`Another process is installing ${program}; waiting for it.`);
+    waiting = true;
+    await sleep(500, undefined, { signal });
   }
   try {
     await install();
   } finally {
     rmSync(file, { force: true });
+  }
+}
+
+/** The file appears with its content or not at all, so that no reader takes a lock that is just being made for a stale one. */
+function takeLock(file: string): boolean {
+  const fresh = `${file}.${randomUUID()}`;
+  writeFileSync(fresh, JSON.stringify({ pid: process.pid, startTicks: readStartTicks(process.pid) }));
+  try {
+    linkSync(fresh, file);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    return false;
+  } finally {
+    rmSync(fresh, { force: true });
   }
 }
 
@@ -53,7 +65,8 @@ export async function withInstallLock(program: string, { enginesFolder, signal, 
 export async function installFolder(name: string, { enginesFolder, say }: InstallContext, build: (fresh: string) => Promise<void>): Promise<void> {
   const folder = join(enginesFolder, name);
   if (existsSync(folder)) return say(`${name} is installed already.`);
-  const fresh = join(enginesFolder, `${name}.fresh`);
+  sweepFresh(enginesFolder, name);
+  const fresh = join(enginesFolder, `${name}.fresh-${process.pid}-${readStartTicks(process.pid)}`);
   rmSync(fresh, { recursive: true, force: true });
   mkdirSync(fresh, { recursive: true, mode: 0o755 });
   try {
@@ -62,6 +75,14 @@ export async function installFolder(name: string, { enginesFolder, say }: Instal
   } catch (error) {
     rmSync(fresh, { recursive: true, force: true });
     throw error;
+  }
+}
+
+/** Removes what a killed install left. */
+function sweepFresh(enginesFolder: string, name: string): void {
+  for (const entry of readdirSync(enginesFolder)) {
+    const [pid = "", startTicks] = entry.startsWith(`${name}.fresh-`) ? entry.slice(name.length + ".fresh-".length).split("-") : [];
+    if (pid !== "" && readStartTicks(Number(pid)) !== startTicks) rmSync(join(enginesFolder, entry), { recursive: true, force: true });
   }
 }
 
