@@ -40,6 +40,7 @@ export async function startTestServer() {
     keys,
     folder,
     foreign: { "x-hostedscan-api-key": foreignKey },
+    workerToken: token,
     api: <T>(method: string, path: string, body?: unknown, headers: Record<string, string> = asClient) => call<T>(method, path, { body, headers }),
     worker: <T>(method: string, path: string, body?: unknown) => call<T>(method, `/worker/v1${path}`, { body, headers: asWorker }),
     async [Symbol.asyncDispose]() {
