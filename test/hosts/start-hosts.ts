@@ -11,6 +11,8 @@ export interface TestHosts extends AsyncDisposable {
   namespace: string;
   /** Puts other hosts in the place of these; the network stays, so a host that is gone is one that does not answer. */
   replace(hosts: HostServices[]): Promise<void>;
+  /** Runs a program of test/targets/ on these hosts, which says `ready` and ends with its standard input. Answers what ends it. */
+  run(file: string, argument: unknown): Promise<() => Promise<void>>;
 }
 
 export interface HostSettings {
@@ -56,6 +58,7 @@ export async function startHosts({ network, hosts, delayMilliseconds }: HostSett
   const devices: [string, string] = [`ps-out-${network}`, `ps-in-${network}`];
   let delayLine: ChildProcess | undefined;
   let listeners: ChildProcess | undefined;
+  const programs = new Set<ChildProcess>();
   const replace = async (next: HostServices[]) => {
     if (listeners) await end(listeners);
     ip("-n", namespace, "address", "flush", "dev", devices[1]);
@@ -63,8 +66,16 @@ export async function startHosts({ network, hosts, delayMilliseconds }: HostSett
     ip("-n", namespace, "route", "replace", range, "dev", devices[1]);
     listeners = await startChild("ip", ["netns", "exec", namespace, process.execPath, fileOf("serve-hosts.ts"), JSON.stringify(next)]);
   };
+  const run = async (file: string, argument: unknown) => {
+    const child = await startChild("ip", ["netns", "exec", namespace, process.execPath, file, JSON.stringify(argument)]);
+    programs.add(child);
+    return async () => {
+      programs.delete(child);
+      await end(child);
+    };
+  };
   const dispose = async () => {
-    for (const child of [listeners, delayLine]) if (child) await end(child);
+    for (const child of [...programs, listeners, delayLine]) if (child) await end(child);
     attempt(() => ip("netns", "delete", namespace));
     attempt(() => ip("link", "delete", devices[0]));
   };
@@ -75,7 +86,7 @@ export async function startHosts({ network, hosts, delayMilliseconds }: HostSett
     ip("link", "set", devices[1], "netns", namespace);
     configure(namespace, network, devices);
     await replace(hosts);
-    return { namespace, replace, [Symbol.asyncDispose]: dispose };
+    return { namespace, replace, run, [Symbol.asyncDispose]: dispose };
   } catch (error) {
     await dispose();
     throw error;
