@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Block } from "./block.ts";
 
 /** From worst to least; `NONE` is information without a threat. */
 export const ThreatLevel = z.enum(["CRITICAL", "HIGH", "MEDIUM", "LOW", "NONE"]).meta({ id: "ThreatLevel" });
@@ -36,6 +37,7 @@ export const Risk = z
     risk_definition: RiskDefinition,
     first_detected_at: z.iso.datetime(),
     last_detected_at: z.iso.datetime(),
+    evidence: z.array(Block).optional().describe("What the last scan that saw it saw, as blocks to draw; of a single risk alone."),
   })
   .meta({ id: "Risk" });
 export type Risk = z.infer<typeof Risk>;

@@ -2,6 +2,7 @@ import type { Risk } from "@periscan/contract/risk.ts";
 import type { Client } from "@periscan/sdk/client.ts";
 import { type Command, Option } from "commander";
 import { cleanLine, formatTime, paint, paintLevel, printJson, printTable } from "../print.ts";
+import { printBlocks } from "../print-blocks.ts";
 import { readCount } from "../read-count.ts";
 import { withClient } from "../session.ts";
 import { take } from "../take.ts";
@@ -77,6 +78,10 @@ async function showRisk(id: string, { json }: Options): Promise<void> {
   printSection("What to do", [definition.solution]);
   const facts = Object.entries(definition.additional_info).map(([name, value]) => `${name}: ${Array.isArray(value) ? value.join(", ") : value}`);
   printSection("What was seen", facts);
+  if (risk.evidence?.length) {
+    console.log(`\n${paint("bold", "Evidence")}`);
+    printBlocks(risk.evidence);
+  }
   printSection("Read on", definition.references);
 }
 

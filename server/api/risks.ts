@@ -1,4 +1,5 @@
 import { Risk, RiskStatus, ThreatLevel } from "@periscan/contract/risk.ts";
+import { findEngine } from "@periscan/engines/registry.ts";
 import { and, arrayOverlaps, desc, eq, inArray, lt, type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
 import { notFound } from "../api-error.ts";
@@ -48,7 +49,7 @@ export function addRiskRoutes(app: TypedApp, services: Services): void {
       const { id } = request.params;
       const [row] = isId(id) ? await selectRisks(db, and(eq(risk.id, id), eq(risk.workspaceId, request.workspaceId))) : [];
       if (!row) throw notFound("risk");
-      return { data: present(row) };
+      return { data: { ...present(row), evidence: findEngine(row.risk.scanType)?.view(row.risk.detail) ?? [] } };
     },
   );
 }
