@@ -87,6 +87,21 @@ describe("on a bad day", () => {
     expect([outcome.kind, outcome.reason]).toEqual(["partial", expect.stringContaining("stopped answering")]);
   });
 
+  test("a service that dies between two templates is partial, and nothing of the later one is covered", async () => {
+    const redis = await serveTcp(() => {});
+    let connections = 0;
+    redis.server.on("connection", (socket: net.Socket) => {
+      connections += 1;
+      // The first three look what the port is; the fourth is the first template.
+      socket.once("data", () => socket.end("-ERR unknown\r\n"));
+      if (connections === 4) redis.server.close();
+    });
+    const { outcome } = await scanOne([pinForTest(`127.0.0.1:${redis.port}`)], { concurrency: 1, template_ids: [id("redis-open"), id("memcached-open")] });
+    expect([outcome.kind, outcome.reason]).toEqual(["partial", expect.stringContaining("did not accept every connection")]);
+    const place = `tcp:${redis.port}`;
+    expect([id("redis-open"), id("memcached-open")].filter((template) => covers(outcome.coverage, makeScope(template, place)))).toHaveLength(1);
+  });
+
   test("without any template the scan fails", async () => {
     useTemplates({});
     expect(await (await nuclei.load()).probe({ enginesFolder: testEnginesFolder })).toMatchObject({

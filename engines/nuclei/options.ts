@@ -22,7 +22,7 @@ export const Options = z.strictObject({
     .max(protocols.length)
     .default(["http", "tcp"])
     .describe(
-      "How templates may reach the target. `javascript` and `ssl` open connections in ways of their own, and are held to the target's address, not to its port.",
+      "How templates may reach the target. `ssl` and `javascript` open connections in ways of their own, partly past the proxy that holds a scan to its target: only with templates that you trust.",
     ),
   allow_intrusive: z.boolean().default(false).describe("Also templates that change something on the target or burden it."),
   allow_brute_force: z.boolean().default(false).describe("Also templates that try passwords. They can lock accounts."),

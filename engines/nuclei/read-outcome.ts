@@ -28,6 +28,8 @@ export interface TargetFacts {
   runs: RunFacts[];
   /** Open ports that accepted connections and never said a byte. */
   mute: number[];
+  /** Open ports of network services that did not accept every connection. */
+  failing: number[];
   /** Ports that were open before and did not accept a connection afterwards. */
   gone: number[];
   /** Destinations outside of the target that were asked for, and refused. */
@@ -99,7 +101,7 @@ const isLookedAt = (place: string, { answered, hungUp, unanswered }: Look): bool
 /** Of many templates some send what a server hangs up on. They close nothing; more of them mean that the site does not keep up. */
 const toleratedHangUps = 0.01;
 
-function listGaps({ mute, gone }: TargetFacts, looks: Map<string, Map<string, Look>>): string[] {
+function listGaps({ mute, failing, gone }: TargetFacts, looks: Map<string, Map<string, Look>>): string[] {
   const gaps: string[] = [];
   for (const [place, byTemplate] of looks) {
     if (place.startsWith("tcp:")) continue;
@@ -115,6 +117,7 @@ function listGaps({ mute, gone }: TargetFacts, looks: Map<string, Map<string, Lo
       );
   }
   if (mute.length > 0) gaps.push(`TCP port ${mute.join(", ")} accepted connections and never said anything.`);
+  if (failing.length > 0) gaps.push(`TCP port ${failing.join(", ")} did not accept every connection. Scan again with a smaller options.concurrency.`);
   if (gone.length > 0)
     gaps.push(`TCP port ${gone.join(", ")} no longer accepted connections when the scan ended: the service went down meanwhile, or blocks this scanner.`);
   return gaps;

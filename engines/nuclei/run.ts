@@ -179,9 +179,11 @@ async function conclude({
     if ((await knock(pin.address, port, context.signal)) !== "open") gone.push(port);
   }
   context.signal.throwIfAborted();
-  const mute = services.ports.filter((port) => {
+  const seen = services.ports.flatMap((port) => {
     const traffic = proxy.traffic.get(port);
-    return traffic !== undefined && traffic.connected > 0 && traffic.answered === 0;
+    return traffic ? [{ port, ...traffic }] : [];
   });
-  return { set, templates: selected, services, runs, mute, gone, refused: [...proxy.refused] };
+  const mute = seen.filter(({ connected, answered }) => connected > 0 && answered === 0).map(({ port }) => port);
+  const failing = seen.filter(({ failed }) => failed > 0).map(({ port }) => port);
+  return { set, templates: selected, services, runs, mute, failing, gone, refused: [...proxy.refused] };
 }
