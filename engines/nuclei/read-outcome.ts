@@ -26,6 +26,8 @@ export interface TargetFacts {
   templates: Map<string, Template>;
   services: Services;
   runs: RunFacts[];
+  /** The places that Nuclei was told to look at. */
+  planned: string[];
   /** Open ports that accepted connections and never said a byte. */
   mute: number[];
   /** Open ports of network services that did not accept every connection. */
@@ -101,7 +103,7 @@ const isLookedAt = (place: string, { answered, hungUp, unanswered }: Look): bool
 /** Of many templates some send what a server hangs up on. They close nothing; more of them mean that the site does not keep up. */
 const toleratedHangUps = 0.01;
 
-function listGaps({ mute, failing, gone }: TargetFacts, looks: Map<string, Map<string, Look>>): string[] {
+function listGaps({ runs, planned, mute, failing, gone }: TargetFacts, looks: Map<string, Map<string, Look>>): string[] {
   const gaps: string[] = [];
   for (const [place, byTemplate] of looks) {
     if (place.startsWith("tcp:")) continue;
@@ -116,6 +118,8 @@ function listGaps({ mute, failing, gone }: TargetFacts, looks: Map<string, Map<s
         `${place.slice(0, 200)} closed the connection on ${count(hungUp, "template")} of ${all.length} without an answer. A firewall may stand before it; scan again with a smaller options.rate_limit.`,
       );
   }
+  const untouched = runs.every(({ cut }) => cut === undefined) ? planned.filter((place) => !looks.has(place)) : [];
+  if (untouched.length > 0) gaps.push(`No template got through to ${untouched.slice(0, 5).join(", ").slice(0, 500)}.`);
   if (mute.length > 0) gaps.push(`TCP port ${mute.join(", ")} accepted connections and never said anything.`);
   if (failing.length > 0) gaps.push(`TCP port ${failing.join(", ")} did not accept every connection. Scan again with a smaller options.concurrency.`);
   if (gone.length > 0)

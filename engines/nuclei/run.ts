@@ -78,7 +78,8 @@ async function* scanTarget(pin: PinnedTarget, scan: Scan): AsyncIterable<EngineE
     throw new EngineError("engine.content_empty", `Nuclei could use none of the ${selected.size} chosen templates of ${scan.set.name} on this ${kind}.`, {
       retry: false,
     });
-  const facts = await conclude({ pin, services, scan, runs, proxy });
+  const planned = starts.flatMap(({ places }) => places);
+  const facts = { ...(await conclude({ pin, services, scan, proxy })), runs, planned };
   const outcome = readOutcome(facts);
   const native = runs.flatMap((run) => run.native).join("\n");
   yield { kind: "outcome", targetId: pin.targetId, outcome, ...(native === "" ? {} : { native: Buffer.from(native) }) };
@@ -113,6 +114,8 @@ interface Starting {
 interface PlannedStart {
   start: Omit<Start, "folder">;
   chosen: number;
+  /** The targets as an outcome names them. */
+  places: string[];
   watchesSilence: boolean;
 }
 
@@ -120,19 +123,22 @@ interface PlannedStart {
 function listStarts({ pin, services, scan, proxyUrl, resolver }: Starting): PlannedStart[] {
   const { options, set, selected, context } = scan;
   const shared = { options, templates: set.folder, proxyUrl, resolver, requestsPerSecond: context.limits.packetsPerSecond };
-  const plan = (start: Pick<Start, "protocols" | "targets" | "serverName" | "login">, watchesSilence: boolean): PlannedStart => {
+  const plan = (start: Pick<Start, "protocols" | "targets" | "serverName" | "login">, more: Pick<PlannedStart, "places" | "watchesSilence">): PlannedStart => {
     const fitting = [...selected].filter(([, { protocol }]) => start.protocols.includes(protocol));
     // A target that is one port stays that port.
     const excluded = pin.target.kind === "service" ? fitting.filter(([, { fixedPort }]) => fixedPort).map(([path]) => path) : [];
-    return { start: { ...shared, ...start, excluded }, chosen: fitting.length - excluded.length, watchesSilence };
+    return { start: { ...shared, ...start, excluded }, chosen: fitting.length - excluded.length, ...more };
   };
   const address = isIPv6(pin.address) ? `[${pin.address}]` : pin.address;
-  const ports = services.ports.filter((port) => !webPortsOfNuclei.has(port)).map((port) => `${address}:${port}`);
+  const ports = services.ports.filter((port) => !webPortsOfNuclei.has(port));
   const serverName = isIP(pin.target.host) === 0 ? pin.target.host : undefined;
   const others = options.protocols.filter((protocol) => protocol !== "http");
   return [
-    plan({ protocols: ["http"], targets: services.sites, serverName: undefined, login: pin.login }, true),
-    plan({ protocols: others, targets: ports, serverName, login: undefined }, false),
+    plan({ protocols: ["http"], targets: services.sites, serverName: undefined, login: pin.login }, { places: services.sites, watchesSilence: true }),
+    plan(
+      { protocols: others, targets: ports.map((port) => `${address}:${port}`), serverName, login: undefined },
+      { places: ports.map((port) => `tcp:${port}`), watchesSilence: false },
+    ),
   ].filter(({ start, chosen }) => start.targets.length > 0 && chosen > 0);
 }
 
@@ -160,15 +166,13 @@ async function conclude({
   pin,
   services,
   scan,
-  runs,
   proxy,
 }: {
   pin: PinnedTarget;
   services: Services;
   scan: Scan;
-  runs: FinishedRun[];
   proxy: ScopeProxy;
-}): Promise<TargetFacts> {
+}): Promise<Omit<TargetFacts, "runs" | "planned">> {
   const { context, set, selected } = scan;
   const scanned = [...new Set([...services.ports, ...services.sites.map((site) => Number(new URL(site).port) || (site.startsWith("https") ? 443 : 80))])];
   const gone: number[] = [];
@@ -185,5 +189,5 @@ async function conclude({
   });
   const mute = seen.filter(({ connected, answered }) => connected > 0 && answered === 0).map(({ port }) => port);
   const failing = seen.filter(({ failed }) => failed > 0).map(({ port }) => port);
-  return { set, templates: selected, services, runs, mute, failing, gone, refused: [...proxy.refused] };
+  return { set, templates: selected, services, mute, failing, gone, refused: [...proxy.refused] };
 }

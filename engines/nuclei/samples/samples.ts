@@ -87,6 +87,6 @@ async function* readSample(name: string, output: AsyncIterable<Uint8Array>) {
     else run.results.push(...[readResult(line)].filter((result) => result !== undefined));
   }
   if (matches !== run.results.length) throw new ParseError("The end marker is missing, or does not fit the hits.");
-  const facts = { set, templates, services: places[name] ?? none, runs: [run], mute: [], failing: [], gone: [], refused: [] };
+  const facts = { set, templates, services: places[name] ?? none, runs: [run], planned: [], mute: [], failing: [], gone: [], refused: [] };
   yield { address, outcome: readOutcome(facts) };
 }
