@@ -4,10 +4,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { EngineError } from "./engine.ts";
-import { startProcess } from "./start-process.ts";
+import { type ProcessSettings, startProcess } from "./start-process.ts";
 
 const limits = { memoryBytes: 512 * 1024 ** 2, outputBytes: 1024 ** 2 };
-const start = (script: string, { signal = new AbortController().signal, ...other }: { signal?: AbortSignal; memoryBytes?: number } = {}) =>
+const start = (script: string, { signal = new AbortController().signal, ...other }: Partial<ProcessSettings> = {}) =>
   startProcess({ title: "sh", file: "sh", args: ["-c", script], ...limits, signal, ...other });
 
 async function readAll(output: AsyncIterable<Uint8Array>): Promise<string> {
@@ -57,6 +57,18 @@ test("memory beyond its ceiling ends the process, also where a child of it uses 
   const child = start(`python3 -c 'import time; x = bytearray(200 << 20); time.sleep(60)' & wait`, { memoryBytes: 100 * 1024 ** 2 });
   await expect(readAll(child.output)).rejects.toMatchObject({ code: "engine.memory_limit", message: expect.stringContaining("100 MB") });
   expect(await child.ended).toMatchObject({ signal: "SIGKILL", overMemory: true });
+});
+
+test("standard error is there as it comes, and a variable can be taken away", async () => {
+  const said: Buffer[] = [];
+  const onErrorOutput = (chunk: Uint8Array) => said.push(Buffer.from(chunk));
+  const child = start('i=0; while [ $i -lt 2000 ]; do echo "line $i" >&2; i=$((i+1)); done; echo "home=$HOME"', {
+    onErrorOutput,
+    environment: { HOME: undefined },
+  });
+  expect(await readAll(child.output)).toBe("home=\n");
+  await child.ended;
+  expect(Buffer.concat(said).toString().split("\n")).toHaveLength(2001);
 });
 
 test("a program that is missing is an end with a word about it", async () => {

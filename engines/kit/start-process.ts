@@ -9,8 +9,8 @@ export interface ProcessSettings {
   /** An absolute path, or a name on PATH. */
   file: string;
   args: string[];
-  /** Beside the worker's own environment; secrets go here and never into `args`, which every user of the machine can read. */
-  environment?: Record<string, string>;
+  /** Beside the worker's own environment, of which undefined takes a variable away; secrets go here and never into `args`, which every user of the machine can read. */
+  environment?: Record<string, string | undefined>;
   /** The folder to start in; the worker's own where it is absent. */
   folder?: string;
   /** Most resident memory of the process and all that it started, together. */
@@ -18,6 +18,8 @@ export interface ProcessSettings {
   /** Most bytes on standard output; one more ends the process and throws. */
   outputBytes: number;
   signal: AbortSignal;
+  /** Standard error as it comes, for engines that say there how far they are. */
+  onErrorOutput?: (chunk: Uint8Array) => void;
 }
 
 export interface ProcessEnd {
@@ -49,7 +51,7 @@ const memoryLookSeconds = 0.25;
  * looked at four times a second: a limit of the address space (`prlimit --as`) would refuse Go and Java, which reserve far more than they
  * use. On abort the whole group gets SIGTERM, and SIGKILL 3 s later.
  */
-export function startProcess({ title, file, args, environment = {}, folder, memoryBytes, outputBytes, signal }: ProcessSettings): EngineProcess {
+export function startProcess({ title, file, args, environment = {}, folder, memoryBytes, outputBytes, signal, onErrorOutput }: ProcessSettings): EngineProcess {
   signal.throwIfAborted();
   const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", file, ...args], {
     detached: true,
@@ -59,6 +61,7 @@ export function startProcess({ title, file, args, environment = {}, folder, memo
   });
   const { promise: ended, resolve } = Promise.withResolvers<ProcessEnd>();
   const readError = keepTail(child.stderr);
+  if (onErrorOutput) child.stderr.on("data", onErrorOutput);
   let spawnError: Error | undefined;
   let overMemory = false;
   child.once("error", (error) => {

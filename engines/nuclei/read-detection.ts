@@ -1,0 +1,112 @@
+import { createHash } from "node:crypto";
+import type { Detection } from "@periscan/contract/outcome.ts";
+import { cleanText, cutText } from "./clean-text.ts";
+import { makeScope } from "./coverage.ts";
+import type { NucleiResult } from "./read-result.ts";
+import { readThreatLevel, type Severity, severities } from "./threat-levels.ts";
+import type { Detail } from "./view.ts";
+
+export interface Hit {
+  result: NucleiResult;
+  /** The site, or `tcp:PORT`. */
+  place: string;
+  /** The template puts random text into its requests: the path it was seen at is another one each time. */
+  random: boolean;
+}
+
+/** The severity as this code knows it; undefined for any other word. */
+export const readSeverity = ({ info }: NucleiResult): Severity | undefined => severities.find((each) => each === info.severity.toLowerCase());
+
+/** A hit as a detection. */
+export function readDetection({ result, place, random }: Hit): Detection {
+  const { info } = result;
+  const severity = readSeverity(result) ?? "unknown";
+  const impact = info.impact ?? "";
+  return {
+    key: makeKey({ result, place, random }),
+    scope: makeScope(result["template-id"], place),
+    title: cleanText(info.name.trim().slice(0, 500)) || result["template-id"],
+    threat_level: readThreatLevel(severity),
+    description:
+      [info.description ?? "", impact]
+        .map((text) => text.trim())
+        .filter(Boolean)
+        .join("\n\n")
+        .slice(0, 20_000) || `The template ${result["template-id"]} hit; it has no description.`,
+    solution: info.remediation?.trim().slice(0, 20_000) || "The template names no solution. Follow its references, or the documentation of the product.",
+    references: listReferences(result),
+    additional_info: listFacts(result, severity),
+    detail: readDetail(result, severity) as unknown as Detection["detail"],
+  };
+}
+
+/** One template may hit in several ways and at several paths; queries and random paths differ from scan to scan. */
+function makeKey({ result, place, random }: Hit): string {
+  const parts = [result["template-id"], result["matcher-name"], result["extractor-name"]].filter(Boolean).join(":");
+  const path = random || !URL.canParse(result["matched-at"]) ? "" : new URL(result["matched-at"]).pathname;
+  // Without the host: a target's name or address is the target's.
+  const where = place.replace(/^(https?):\/\/(?:\[[^\]]*\]|[^/:]*):(\d+).*$/, "$1:$2");
+  const key = cleanText(`${parts}@${where}${where.startsWith("tcp") ? "" : path}`);
+  return key.length <= 500 ? key : `${key.slice(0, 400)}#${createHash("sha256").update(key).digest("hex")}`;
+}
+
+const cwe = (id: string): string | undefined => /^CWE-(\d{1,6})$/i.exec(id.trim())?.[1];
+const cve = (id: string): string | undefined => /^CVE-\d{4}-\d{4,10}$/i.exec(id.trim())?.[0].toUpperCase();
+
+function listReferences({ info }: NucleiResult): string[] {
+  const classification = info.classification ?? undefined;
+  const made = [
+    ...(classification?.["cve-id"] ?? []).flatMap((id) => (cve(id) ? [`https://nvd.nist.gov/vuln/detail/${cve(id)}`] : [])),
+    ...(classification?.["cwe-id"] ?? []).flatMap((id) => (cwe(id) ? [`https://cwe.mitre.org/data/definitions/${cwe(id)}.html`] : [])),
+  ];
+  const given = info.reference.map((text) => text.trim()).filter((text) => /^https?:\/\//i.test(text) && text.length <= 2048 && URL.canParse(text));
+  return [...new Set([...given, ...made])].slice(0, 200);
+}
+
+function listFacts({ info, ...result }: NucleiResult, severity: Severity): Detection["additional_info"] {
+  const classification = info.classification ?? undefined;
+  const cves = (classification?.["cve-id"] ?? []).flatMap((id) => cve(id) ?? []);
+  const cwes = (classification?.["cwe-id"] ?? []).flatMap((id) => (cwe(id) ? `CWE-${cwe(id)}` : []));
+  return {
+    template: result["template-id"],
+    severity,
+    matched_at: cleanText(result["matched-at"].slice(0, 2048)),
+    ...(info.tags.length > 0 ? { tags: cutTexts(info.tags) } : {}),
+    ...(cves.length > 0 ? { cve: cutTexts(cves) } : {}),
+    ...(cwes.length > 0 ? { cwe: cutTexts(cwes) } : {}),
+    ...(classification?.["cvss-metrics"] ? { cvss_vector: classification["cvss-metrics"] } : {}),
+    ...(classification?.["cvss-score"] !== undefined ? { cvss_score: classification["cvss-score"] } : {}),
+    ...(classification?.["epss-score"] !== undefined ? { epss_score: classification["epss-score"] } : {}),
+    ...(result["extracted-results"]?.length ? { extracted: cutTexts(result["extracted-results"]) } : {}),
+  };
+}
+
+const cutTexts = (texts: string[]): string[] => texts.slice(0, 20).map((text) => cleanText(text.slice(0, 300)));
+
+function readDetail(result: NucleiResult, severity: Severity): Detail {
+  const extracted = cutTexts(result["extracted-results"] ?? []);
+  const { request, response, "curl-command": curl } = result;
+  return {
+    template: result["template-id"],
+    type: result.type,
+    severity,
+    at: cleanText(result["matched-at"].slice(0, 2048)),
+    ...(result["matcher-name"] ? { matcher: cleanText(result["matcher-name"].slice(0, 500)) } : {}),
+    ...(result["extractor-name"] ? { extractor: cleanText(result["extractor-name"].slice(0, 500)) } : {}),
+    extracted,
+    ...(request ? { request: cutText(cleanText(request), 0, requestBytes) } : {}),
+    ...(response ? { response: cutAround(cleanText(response), extracted) } : {}),
+    ...(curl ? { curl: cleanText(curl.slice(0, 2048)) } : {}),
+  };
+}
+
+const requestBytes = 3000;
+const responseBytes = 8000;
+const headBytes = 2000;
+
+/** The head of an answer, and the part of it around what the template read where that is farther on. */
+function cutAround(text: string, extracted: string[]): string {
+  const first = Math.min(...extracted.map((each) => text.indexOf(each)).filter((at) => at >= 0));
+  if (!Number.isFinite(first) || first < headBytes) return cutText(text, 0, responseBytes);
+  return `${cutText(text, 0, headBytes)}${cutText(text, first - 1000, responseBytes - headBytes)}`;
+}

@@ -1,0 +1,193 @@
+import { isIP, isIPv6 } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { EngineError, type EngineEvent, type EngineRunner, type EngineTask, type PinnedTarget, type RunContext } from "../kit/engine.ts";
+import type { Start } from "./build-arguments.ts";
+import { findServices, knock, type Services } from "./find-services.ts";
+import { findTemplates, selectTemplates, type Template, type TemplateSet } from "./find-templates.ts";
+import { describeEmpty, findNuclei, install, type Nuclei, nucleiMissing, probe } from "./install.ts";
+import type { NucleiOptions } from "./options.ts";
+import { readOutcome, type TargetFacts } from "./read-outcome.ts";
+import { type FinishedRun, runProcess } from "./run-process.ts";
+import { type ScopeProxy, startScopeProxy } from "./scope-proxy.ts";
+import { startScopeResolver } from "./scope-resolver.ts";
+import { selfTest } from "./self-test.ts";
+
+export const runner: EngineRunner = { probe, install, run: runNuclei, selfTest };
+
+interface Scan {
+  nuclei: Nuclei;
+  set: TemplateSet;
+  selected: Map<string, Template>;
+  options: NucleiOptions;
+  context: RunContext;
+}
+
+/** One target after the other, each with a Nuclei of its own: what it says is then of that target, and kept as soon as it is known. */
+export async function* runNuclei(task: EngineTask, context: RunContext): AsyncIterable<EngineEvent> {
+  const nuclei = await findNuclei(context.enginesFolder);
+  if (!nuclei) throw new EngineError("engine.missing", nucleiMissing, { retry: true });
+  const options = task.options as NucleiOptions;
+  const set = findTemplates();
+  if (set.templates.size === 0) throw new EngineError("engine.content_empty", describeEmpty(set), { retry: false });
+  const selected = selectTemplates(set, options);
+  if (selected.size === 0)
+    throw new EngineError("engine.content_empty", `None of the ${set.templates.size} templates of ${set.name} is chosen by the scan's options.`, {
+      retry: false,
+    });
+  const scan: Scan = { nuclei, set, selected, options, context };
+  for (const [index, pin] of task.targets.entries()) {
+    for await (const event of scanTarget(pin, scan)) {
+      yield event.kind === "progress" ? { kind: "progress", fraction: (index + event.fraction) / task.targets.length } : event;
+    }
+    yield { kind: "progress", fraction: (index + 1) / task.targets.length };
+  }
+}
+
+async function* scanTarget(pin: PinnedTarget, scan: Scan): AsyncIterable<EngineEvent> {
+  const { options, selected, context } = scan;
+  const networkPorts = options.protocols.includes("tcp") ? [...new Set([...selected.values()].flatMap(({ ports }) => ports))] : [];
+  const services = await findServices(pin, networkPorts.slice(0, 500), context.signal);
+  if (services.sites.length + services.ports.length === 0) {
+    yield { kind: "outcome", targetId: pin.targetId, outcome: { kind: "unreachable", reason: describeUnreachable(pin, services), notes: [], detections: [] } };
+    return;
+  }
+  const { host, kind } = pin.target;
+  const own = "port" in pin.target ? pin.target.port : undefined;
+  const settings = { host, address: pin.address, connectSeconds: options.timeout_seconds, allows: (port: number) => own === undefined || port === own };
+  await using proxy = disposable(await startScopeProxy(settings));
+  await using resolver = disposable(await startScopeResolver({ host, address: pin.address }));
+  const runs: FinishedRun[] = [];
+  const starts = listStarts({ pin, services, scan, proxyUrl: proxy.url, resolver: resolver.address });
+  if (starts.length === 0) {
+    yield { kind: "outcome", targetId: pin.targetId, outcome: { kind: "skipped", reason: describeUnfit(services), notes: [], detections: [] } };
+    return;
+  }
+  const watch = makeWatch(options, proxy);
+  for (const [index, { start, chosen, watchesSilence }] of starts.entries()) {
+    const running = runProcess({ nuclei: scan.nuclei, start, chosen, context, whyStop: () => watch(watchesSilence) });
+    for (let step = await running.next(); ; step = await running.next()) {
+      if (step.done) {
+        runs.push(step.value);
+        break;
+      }
+      yield { kind: "progress", fraction: (index + step.value) / starts.length };
+    }
+    if (runs.at(-1)?.cut !== undefined) break;
+  }
+  if (runs.every(({ loaded, cut }) => loaded === 0 && cut === undefined))
+    throw new EngineError("engine.content_empty", `Nuclei could use none of the ${selected.size} chosen templates of ${scan.set.name} on this ${kind}.`, {
+      retry: false,
+    });
+  const planned = starts.flatMap(({ places }) => places);
+  const facts = { ...(await conclude({ pin, services, scan, proxy })), runs, planned };
+  const outcome = readOutcome(facts);
+  const native = runs.flatMap((run) => run.native).join("\n");
+  yield { kind: "outcome", targetId: pin.targetId, outcome, ...(native === "" ? {} : { native: Buffer.from(native) }) };
+}
+
+const disposable = <T extends { close(): Promise<void> }>(thing: T): T & AsyncDisposable =>
+  Object.assign(thing, { [Symbol.asyncDispose]: () => thing.close() });
+
+function describeUnreachable({ target, address }: PinnedTarget, { closed, silent }: Services): string {
+  const at = `${target.host === address ? "" : `${target.host} at `}${address}`;
+  if (closed.length === 0) return `${at} did not answer on TCP port ${list(silent)}.`;
+  if (silent.length === 0) return `${at} accepts no connection on TCP port ${list(closed)}.`;
+  return `${at} has none of the looked-at ports open: ${closed.length} refused a connection, ${silent.length} did not answer. Where its sites are on other ports, name them as host:port, or scan its ports first.`;
+}
+
+const describeUnfit = ({ sites, ports }: Services): string =>
+  `None of the chosen templates is for what is open there: ${[...sites, ...ports.map((port) => `TCP port ${port}`)].join(", ")}. Look at options.protocols.`.slice(
+    0,
+    2000,
+  );
+
+const list = (ports: number[]): string => `${ports.slice(0, 10).join(", ")}${ports.length > 10 ? " …" : ""}`;
+
+interface Starting {
+  pin: PinnedTarget;
+  services: Services;
+  scan: Scan;
+  proxyUrl: string;
+  resolver: string;
+}
+
+interface PlannedStart {
+  start: Omit<Start, "folder">;
+  chosen: number;
+  /** The targets as an outcome names them. */
+  places: string[];
+  watchesSilence: boolean;
+}
+
+/** Sites keep the target's name, which the proxy turns into its address. Network templates get the address itself: Nuclei would look a name up. */
+function listStarts({ pin, services, scan, proxyUrl, resolver }: Starting): PlannedStart[] {
+  const { options, set, selected, context } = scan;
+  const shared = { options, templates: set.folder, proxyUrl, resolver, requestsPerSecond: context.limits.packetsPerSecond };
+  const plan = (start: Pick<Start, "protocols" | "targets" | "serverName" | "login">, more: Pick<PlannedStart, "places" | "watchesSilence">): PlannedStart => {
+    const fitting = [...selected].filter(([, { protocol }]) => start.protocols.includes(protocol));
+    // A target that is one port stays that port.
+    const excluded = pin.target.kind === "service" ? fitting.filter(([, { fixedPort }]) => fixedPort).map(([path]) => path) : [];
+    return { start: { ...shared, ...start, excluded }, chosen: fitting.length - excluded.length, ...more };
+  };
+  const address = isIPv6(pin.address) ? `[${pin.address}]` : pin.address;
+  const ports = services.ports.filter((port) => !webPortsOfNuclei.has(port));
+  const serverName = isIP(pin.target.host) === 0 ? pin.target.host : undefined;
+  const others = options.protocols.filter((protocol) => protocol !== "http");
+  return [
+    plan({ protocols: ["http"], targets: services.sites, serverName: undefined, login: pin.login }, { places: services.sites, watchesSilence: true }),
+    plan(
+      { protocols: others, targets: ports.map((port) => `${address}:${port}`), serverName, login: undefined },
+      { places: ports.map((port) => `tcp:${port}`), watchesSilence: false },
+    ),
+  ].filter(({ start, chosen }) => start.targets.length > 0 && chosen > 0);
+}
+
+/** On these a network template leaves the target's port for its own (contextargs.go of Nuclei: reserved ports). */
+const webPortsOfNuclei = new Set([80, 443, 8080, 8443, 8081, 53]);
+
+const mostSilentInRow = 40;
+
+/** Nuclei itself would wait for every single answer, or skip the host without a word. */
+function makeWatch({ target_timeout_minutes, timeout_seconds }: NucleiOptions, proxy: ScopeProxy): (watchesSilence: boolean) => string | undefined {
+  const end = performance.now() + target_timeout_minutes * 60_000;
+  return (watchesSilence) => {
+    if (performance.now() > end)
+      return `The time for one target (${target_timeout_minutes} minutes) was over before every template had run. Raise options.target_timeout_minutes, or choose fewer templates.`;
+    if (watchesSilence && proxy.silentInRow() >= mostSilentInRow)
+      return `It stopped answering: ${mostSilentInRow} requests in a row got nothing within ${timeout_seconds} seconds. Scan again later, with a smaller options.rate_limit.`;
+    return undefined;
+  };
+}
+
+const soonSeconds = 1;
+
+/** Looks once more whether what was scanned is still there, and counts what stayed mute. */
+async function conclude({
+  pin,
+  services,
+  scan,
+  proxy,
+}: {
+  pin: PinnedTarget;
+  services: Services;
+  scan: Scan;
+  proxy: ScopeProxy;
+}): Promise<Omit<TargetFacts, "runs" | "planned">> {
+  const { context, set, selected } = scan;
+  const scanned = [...new Set([...services.ports, ...services.sites.map((site) => Number(new URL(site).port) || (site.startsWith("https") ? 443 : 80))])];
+  const gone: number[] = [];
+  for (const port of scanned) {
+    if ((await knock(pin.address, port, context.signal)) === "open") continue;
+    // A full queue of connections empties within a moment.
+    await sleep(soonSeconds * 1000, undefined, { signal: context.signal });
+    if ((await knock(pin.address, port, context.signal)) !== "open") gone.push(port);
+  }
+  context.signal.throwIfAborted();
+  const seen = services.ports.flatMap((port) => {
+    const traffic = proxy.traffic.get(port);
+    return traffic ? [{ port, ...traffic }] : [];
+  });
+  const mute = seen.filter(({ connected, answered }) => connected > 0 && answered === 0).map(({ port }) => port);
+  const failing = seen.filter(({ failed }) => failed > 0).map(({ port }) => port);
+  return { set, templates: selected, services, mute, failing, gone, refused: [...proxy.refused] };
+}
