@@ -42,7 +42,10 @@ export function findCertificates(facts: CertificateFacts, look: PortLook): void 
   for (const check of ["certificate", "certificate-dates", "certificate-name", "certificate-strength", "certificate-lifetime", "certificate-status"] as const)
     look.decided.add(check);
   if (undecided.size === 0) look.decided.add("certificate-trust");
-  else look.notes.push("Whether the certificate leads to a trusted authority could not be told: SSLyze stops at its dates or its name, which are wrong.");
+  else
+    look.notes.push(
+      "Whether the certificate leads to a trusted authority could not be told: SSLyze stops at its dates, its name or its signature, which are wrong.",
+    );
   for (const [risk, { chains, facts: said }] of faults) look.sightings.push(drawFault(risk, chains, said));
 }
 
@@ -107,7 +110,9 @@ const isPubliclyTrusted = ({ path_validation_results }: Deployment): boolean =>
 function findTrust(deployment: Deployment, facts: CertificateFacts): Fault | "undecided" | undefined {
   if (isTrusted(deployment)) return undefined;
   const leaf = leafOf(deployment);
-  const error = deployment.path_validation_results.find(({ validation_error }) => validation_error)?.validation_error ?? "";
+  const errors = deployment.path_validation_results.flatMap(({ validation_error }) => validation_error ?? []);
+  // A store that knows the authority says more than those that do not.
+  const error = errors.find((each) => !each.includes("no interior errors")) ?? errors[0] ?? "";
   const said: [string, string][] = [
     ["SSLyze's word", clip(error)],
     ["Compared with", clip(deployment.path_validation_results.map(({ trust_store }) => trust_store.name).join(", "))],
@@ -117,7 +122,7 @@ function findTrust(deployment: Deployment, facts: CertificateFacts): Fault | "un
   // SSLyze stops at the first thing that is wrong.
   const at = facts.at.getTime();
   const datesAreWrong = deployment.received_certificate_chain.some((each) => Date.parse(each.not_valid_after) < at || Date.parse(each.not_valid_before) > at);
-  if (datesAreWrong || findName(deployment, facts).length > 0) return "undecided";
+  if (datesAreWrong || findName(deployment, facts).length > 0 || /forbidden signature algorithm/i.test(error)) return "undecided";
   if (deployment.received_certificate_chain.length === 1 && namesIssuerAddress(leaf)) return { risk: "certificate-chain-incomplete", said };
   return { risk: "certificate-untrusted", said };
 }

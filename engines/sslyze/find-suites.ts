@@ -22,26 +22,37 @@ export interface AcceptedSuite {
 }
 
 /** How SSLyze tells that no answer came; it counts such a suite as refused, which it may not be. */
-const silence = "timed out";
+const isSilence = (message: string): boolean => message.includes("timed out");
 /** A connection that ends without a TLS alert may be a refusal (Windows does so) or a server that is gone. */
 const closings = ["Server rejected the connection", "Server closed the connection during the TLS handshake", "Server interrupted the TLS handshake"];
 
-/** Whether refusals of this server cannot be told from its end without another look at it. */
+type Refusals = CipherSuites["rejected_cipher_suites"];
+
+/** Some servers do not answer a hello of a version that they do not know: then all of that version's suites were met by silence. */
+const isSilentThroughout = (refusals: Refusals): boolean => refusals.length > 0 && refusals.every(({ error_message }) => isSilence(error_message));
+
+/**
+ * Whether refusals of this server cannot be told from its end without another look at it. SSL 2.0 does not count: every server that does not
+ * know its hello ends the connection.
+ */
 export const hasSilentRefusals = ({ scan_result }: ScannedServer): boolean =>
-  versions.some(({ command }) => {
+  versions.some(({ command, name }) => {
     const attempt = scan_result[command];
-    return attempt.status === "COMPLETED" && attempt.result.rejected_cipher_suites.some(({ error_message }) => closings.includes(error_message));
+    if (attempt.status !== "COMPLETED") return false;
+    const { accepted_cipher_suites, rejected_cipher_suites } = attempt.result;
+    if (accepted_cipher_suites.length === 0 && isSilentThroughout(rejected_cipher_suites)) return true;
+    return name !== "SSL 2.0" && rejected_cipher_suites.some(({ error_message }) => closings.includes(error_message));
   });
 
 /** Versions and cipher suites, as far as they are known for certain. Answers the suites that the server accepted. */
-export function findSuites(server: ScannedServer, look: PortLook): AcceptedSuite[] {
+export function findSuites(server: ScannedServer, look: PortLook, stillAnswered: boolean): AcceptedSuite[] {
   const accepted: AcceptedSuite[] = [];
   let decidedVersions = 0;
   for (const { command, check, name, code } of versions) {
     const attempt = server.scan_result[command];
     if (attempt.status !== "COMPLETED") continue;
     accepted.push(...attempt.result.accepted_cipher_suites.map((suite) => readSuite(name, suite)));
-    const trouble = explainDoubt(attempt.result, { name, isHighest: code === server.connectivity_result.highest_tls_version_supported });
+    const trouble = explainDoubt(attempt.result, { name, isHighest: code === server.connectivity_result.highest_tls_version_supported, stillAnswered });
     if (trouble) look.troubles.push(trouble);
     // One accepted suite decides the version, whatever became of the others.
     if (!trouble || attempt.result.accepted_cipher_suites.length > 0) look.decided.add(check);
@@ -56,14 +67,15 @@ export function findSuites(server: ScannedServer, look: PortLook): AcceptedSuite
   return accepted;
 }
 
+/** Why the suites of a version are not all decided; undefined where they are. */
 function explainDoubt(
   { accepted_cipher_suites, rejected_cipher_suites }: CipherSuites,
-  { name, isHighest }: { name: string; isHighest: boolean },
+  { name, isHighest, stillAnswered }: { name: string; isHighest: boolean; stillAnswered: boolean },
 ): string | undefined {
   if (isHighest && accepted_cipher_suites.length === 0)
     return `The server spoke ${name} at first and accepted no suite of it later: it stopped answering in the middle of the scan. Scan again, with the option slow_connection.`;
-  const silent = rejected_cipher_suites.filter(({ error_message }) => error_message.includes(silence)).length;
-  if (silent === 0) return undefined;
+  const silent = rejected_cipher_suites.filter(({ error_message }) => isSilence(error_message)).length;
+  if (silent === 0 || (stillAnswered && accepted_cipher_suites.length === 0 && isSilentThroughout(rejected_cipher_suites))) return undefined;
   return `The server did not answer in time to ${silent} of the cipher suites of ${name}, so they may be accepted. Scan again, with the option slow_connection.`;
 }
 

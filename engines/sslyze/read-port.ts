@@ -36,7 +36,7 @@ const optional: Partial<Record<CommandName, string>> = { http_headers: "HSTS", t
 export function readPort(server: ScannedServer, facts: LookFacts): PortLook {
   const look = startLook();
   look.troubles.push(...explainFailures(server, facts));
-  const accepted = findSuites(server, look);
+  const accepted = findSuites(server, look, facts.stillAnswered === true);
   const name = server.network_configuration.tls_server_name_indication;
   findFlaws(server, accepted, look);
   findCurves(server, look);

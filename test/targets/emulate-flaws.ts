@@ -8,6 +8,7 @@ export type Flaw = "heartbleed" | "ccs-injection" | "robot-strong" | "robot-weak
 
 const records = { changeCipherSpec: 20, alert: 21, handshake: 22, heartbeat: 24 };
 const clientKeyExchange = 16;
+const serverHelloDone = Buffer.from([0x0e, 0, 0, 0]);
 
 interface TlsRecord {
   type: number;
@@ -26,16 +27,27 @@ export function emulateFlaw(flaw: Flaw, key: string, service: (socket: net.Socke
     const server = net.connect({ port: (inner.address() as net.AddressInfo).port, host: "127.0.0.1" });
     server.on("error", () => client.destroy()).on("close", () => client.end());
     client.on("close", () => server.destroy());
-    server.on("data", (data: Buffer) => client.write(data));
+    let held: Buffer = Buffer.alloc(0);
+    server.on("data", (data: Buffer) => {
+      client.write(data);
+      if (data.subarray(-4).equals(serverHelloDone)) client.write(held);
+    });
     let left = Buffer.alloc(0);
     let before: TlsRecord[] = [];
     client.on("data", (data: Buffer) => {
       left = Buffer.concat([left, data]);
+      // The hello of SSL 2.0 is no record.
+      if ((left[0] ?? 0) > records.heartbeat) {
+        server.write(left);
+        left = Buffer.alloc(0);
+      }
       for (let record = takeRecord(left); record; record = takeRecord(left)) {
         left = left.subarray(record.bytes.length);
         const answer = answerAsFlawed(flaw, record, before, privateKey);
         before = [...before, record].slice(-4);
-        if (answer) client.write(answer);
+        // SSLyze sends its heartbeat without waiting; OpenSSL answered it when it had said its own hello.
+        if (answer && record.type === records.heartbeat) held = answer;
+        else if (answer) client.write(answer);
         else server.write(record.bytes);
       }
     });

@@ -71,3 +71,10 @@ function makeIntermediate(authority: Authority): Authority {
 /** A certificate that says that issuer, status and revocations are to be had at `host:port`. */
 export const makePointing = (authority: Authority, at: string): Identity =>
   makeIdentity(authority, { urls: { issuer: `http://${at}/issuer.der`, status: `http://${at}/ocsp`, revocations: `http://${at}/list.crl` } });
+
+/** What a certificate can be made to say to whoever shows it. */
+export const makeHostile = (): Identity =>
+  makeIdentity(makeAuthority("</td><script>alert(1)</script>"), {
+    name: `"\u001b[31m\u202egnp.exe,CN=trusted\n* injected: line\n${"x".repeat(5000)}`,
+    names: ["-oN/tmp/x.test", "a".repeat(250), "<b>.test", "tls.test\u0000.evil.test"],
+  });

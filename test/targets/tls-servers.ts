@@ -1,4 +1,4 @@
-import { getDiffieHellman } from "node:crypto";
+import { constants, getDiffieHellman } from "node:crypto";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import net from "node:net";
@@ -6,7 +6,7 @@ import tls from "node:tls";
 import { fileURLToPath } from "node:url";
 import { emulateFlaw } from "./emulate-flaws.ts";
 import { refuseStartTls, type StartTlsProtocol, serveStartTls } from "./start-tls.ts";
-import { type CertificateKind, certificateKinds, makeAuthority, makePointing } from "./tls-certificates.ts";
+import { type CertificateKind, certificateKinds, makeAuthority, makeHostile, makePointing } from "./tls-certificates.ts";
 
 /** One listener of a test: a TLS server, or something that only looks like one. */
 export interface TlsServerSettings {
@@ -25,11 +25,13 @@ export interface TlsServerSettings {
   curves?: string;
   /** Diffie-Hellman of 1,024 bits (group 2 of RFC 2409) in place of one that fits the key. */
   hasShortDh?: boolean;
-  /** How often a client may renegotiate; 0 lets it not at all. */
-  renegotiations?: number;
+  /** Whether a client may renegotiate as often as it likes. */
+  renegotiates?: boolean;
   wantsClientCertificate?: boolean;
   /** The header Strict-Transport-Security; none where it is empty. */
   hsts?: string;
+  /** A certificate whose names hold markup, control characters and marks that reorder text. */
+  isHostile?: boolean;
   startTls?: StartTlsProtocol;
   /** In place of TLS: a port that accepts and stays silent, plain HTTP, or a protocol that refuses STARTTLS. */
   instead?: "tarpit" | "plain-http" | "refuses-starttls";
@@ -103,11 +105,11 @@ function makeService(settings: TlsServerSettings, authority: ReturnType<typeof m
       ...(settings.ciphers ? { ciphers: settings.ciphers } : { ciphers: goodCiphers }),
       ecdhCurve: settings.curves ?? "X25519:prime256v1:secp384r1",
       ...(settings.hasShortDh ? { dhparam: encodeShortDh() } : { dhparam: "auto" as const }),
+      ...(settings.renegotiates ? {} : { secureOptions: constants.SSL_OP_NO_RENEGOTIATION }),
       ...(settings.wantsClientCertificate ? { requestCert: true, rejectUnauthorized: true } : {}),
     },
     (socket) => answerPage(socket, settings),
   );
-  if (settings.renegotiations === 0) server.on("secureConnection", (socket) => socket.disableRenegotiation());
   server.on("tlsClientError", (_error, socket) => socket.destroy());
   const upgrade = (socket: net.Socket) => void server.emit("connection", socket);
   const service = settings.startTls === undefined ? upgrade : serveStartTls(settings.startTls, upgrade);
@@ -117,7 +119,8 @@ function makeService(settings: TlsServerSettings, authority: ReturnType<typeof m
 const goodCiphers =
   "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 
-function listIdentities({ certificate = "good", secondCertificate, pointsTo }: TlsServerSettings, authority: ReturnType<typeof makeAuthority>) {
+function listIdentities({ certificate = "good", secondCertificate, pointsTo, isHostile }: TlsServerSettings, authority: ReturnType<typeof makeAuthority>) {
+  if (isHostile) return [makeHostile()];
   if (pointsTo !== undefined) return [makePointing(authority, pointsTo)];
   return [certificate, ...(secondCertificate === undefined ? [] : [secondCertificate])].map((kind) => certificateKinds[kind](authority));
 }
