@@ -33,11 +33,14 @@ export function makeIdentity(issuer: Authority | undefined, change: Change = {},
 
 const exportKey = (key: KeyObject): string => key.export({ type: "pkcs8", format: "pem" }) as string;
 
+const expired = { notBefore: inDays(-90), notAfter: inDays(-1) };
+
 /** Every kind of certificate that a server of the tests can show. */
 export const certificateKinds = {
   good: (authority: Authority) => makeIdentity(authority),
   "good-rsa": (authority: Authority) => makeIdentity(authority, {}, makeRsaKey()),
-  expired: (authority: Authority) => makeIdentity(authority, { notBefore: inDays(-90), notAfter: inDays(-1) }),
+  expired: (authority: Authority) => makeIdentity(authority, expired),
+  "expired-rsa": (authority: Authority) => makeIdentity(authority, expired, makeRsaKey()),
   "not-yet-valid": (authority: Authority) => makeIdentity(authority, { notBefore: inDays(1), notAfter: inDays(90) }),
   "expires-soon": (authority: Authority) => makeIdentity(authority, { notBefore: inDays(-60), notAfter: inDays(10) }),
   "self-signed": () => makeIdentity(undefined),
