@@ -1,32 +1,20 @@
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { text as readText } from "node:stream/consumers";
 import { Block } from "@periscan/contract/block.ts";
 import { Outcome } from "@periscan/contract/outcome.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startTlsServers, type TlsServerSettings, type TlsServers } from "../../test/targets/tls-servers.ts";
-import type { EngineEvent, PinnedTarget, RunContext } from "../kit/engine.ts";
-import { pinForTest, runForTest, testEnginesFolder } from "../kit/testing.ts";
+import type { EngineEvent, PinnedTarget } from "../kit/engine.ts";
+import { runSelfTest } from "../kit/self-test.ts";
+import { pinForTest, testEnginesFolder } from "../kit/testing.ts";
 import { sslyze } from "./index.ts";
 import { pythonOf } from "./install.ts";
 import { native } from "./native.ts";
-import { SslyzeOptions } from "./options.ts";
 import { readOutcome } from "./read-outcome.ts";
 import { readSslyzeJson } from "./read-sslyze-json.ts";
-import { runner } from "./run.ts";
+import { address, installForTest, outcomeOf, outcomesOf, pinServer, risksOf, scan, serve, serverName } from "./testing.ts";
 
-const address = "127.0.0.1";
-const serverName = "tls.test";
-const options = (given = {}) => SslyzeOptions.parse(given);
-const folder = mkdtempSync(join(tmpdir(), "periscan-sslyze-test-"));
-
-beforeAll(async () => {
-  const context = { enginesFolder: testEnginesFolder, signal: new AbortController().signal, say: () => {} };
-  if (!(await runner.probe(context)).ready) await runner.install(context);
-}, 300_000);
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+beforeAll(installForTest, 300_000);
 
 interface Row {
   title: string;
@@ -105,36 +93,6 @@ const rows: Row[] = [
   { title: "a server that wants a certificate of its clients", server: { wantsClientCertificate: true }, kind: "partial", risks: [] },
   { title: "plain HTTP", server: { instead: "plain-http" }, kind: "unreachable", risks: [] },
 ];
-
-const nmapNames: Record<string, string> = { postgres: "postgresql" };
-
-function pinServer(port: number, { startTls }: Partial<TlsServerSettings> = {}): PinnedTarget {
-  const pinned = pinForTest(`${serverName}:${port}`, address);
-  if (startTls === undefined) return pinned;
-  const scope = `tcp/${port}`;
-  return { ...pinned, known: [{ kind: "service", key: scope, scope, protocol: "tcp", port, tls: false, name: nmapNames[startTls] ?? startTls, cpe: [] }] };
-}
-
-async function serve(list: Partial<TlsServerSettings>[]): Promise<TlsServers> {
-  const servers = await startTlsServers(list.map((each) => ({ address, port: 0, ...each })));
-  const file = join(folder, "authority.pem");
-  writeFileSync(file, servers.authority);
-  process.env.PERISCAN_CA_FILE = file;
-  return servers;
-}
-afterAll(() => {
-  delete process.env.PERISCAN_CA_FILE;
-});
-
-const scan = (targets: PinnedTarget[], given = {}, change: Partial<RunContext> = {}) =>
-  runForTest(runner, { type: "SSLYZE", options: options(given), targets }, change);
-const outcomesOf = (events: EngineEvent[]) => events.filter((event) => event.kind === "outcome");
-const risksOf = ({ detections }: Outcome) => detections.map(({ key }) => key.split("/")[2] ?? "");
-const outcomeOf = (events: EngineEvent[], { targetId }: PinnedTarget): Outcome => {
-  const [event] = outcomesOf(events).filter((each) => each.targetId === targetId);
-  if (!event) throw new Error(`${targetId} has no outcome`);
-  return event.outcome;
-};
 
 describe("every server of the table", () => {
   let servers: TlsServers;
@@ -267,9 +225,10 @@ describe("Mozilla's profile", () => {
     await using servers = await serve(compared);
     const targets = servers.ports.map((port) => pinServer(port));
     const events = await scan(targets, { mozilla_profile: profile });
+    const words = await Promise.all(servers.ports.map((port) => askSslyze(profile, port)));
     for (const [index, target] of targets.entries()) {
       const [seen] = outcomeOf(events, target).detections.filter(({ key }) => key.endsWith(`/mozilla-${profile}`));
-      const said = await askSslyze(profile, servers.ports[index] ?? 0);
+      const said = words[index] ?? [];
       expect({ index, count: (seen?.detail as { list: string[] } | undefined)?.list.length ?? 0 }, said.join("\n")).toEqual({ index, count: said.length });
     }
   });
@@ -285,13 +244,8 @@ async function askSslyze(profile: string, port: number): Promise<string[]> {
 }
 
 test("the self-test sees what is there", async () => {
-  const context = {
-    signal: new AbortController().signal,
-    limits: { memoryBytes: 2 ** 30, packetsPerSecond: 1, outputBytes: 2 ** 30 },
-    enginesFolder: testEnginesFolder,
-    folder,
-    log: () => {},
-  };
-  delete process.env.PERISCAN_CA_FILE;
-  expect(await runner.selfTest(context)).toContain("self-signed");
+  expect(await runSelfTest(testEnginesFolder, sslyze, new AbortController().signal)).toMatchObject({
+    ok: true,
+    message: expect.stringContaining("self-signed"),
+  });
 });
