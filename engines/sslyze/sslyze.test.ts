@@ -3,6 +3,7 @@ import { text as readText } from "node:stream/consumers";
 import { Block } from "@periscan/contract/block.ts";
 import { Outcome } from "@periscan/contract/outcome.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { installOldTls, type OldTlsSettings, startOldTls } from "../../test/targets/old-tls.ts";
 import { startTlsServers, type TlsServerSettings, type TlsServers } from "../../test/targets/tls-servers.ts";
 import type { EngineEvent, PinnedTarget } from "../kit/engine.ts";
 import { runSelfTest } from "../kit/self-test.ts";
@@ -12,7 +13,7 @@ import { pythonOf } from "./install.ts";
 import { native } from "./native.ts";
 import { readOutcome } from "./read-outcome.ts";
 import { readSslyzeJson } from "./read-sslyze-json.ts";
-import { address, installForTest, outcomeOf, outcomesOf, pinServer, risksOf, scan, serve, serverName } from "./testing.ts";
+import { address, installForTest, outcomeOf, outcomesOf, pinServer, risksOf, scan, serve, serverName, trust } from "./testing.ts";
 
 beforeAll(installForTest, 300_000);
 
@@ -187,6 +188,32 @@ describe("a target with several ports", () => {
     expect([outcome.kind, risksOf(outcome)]).toEqual(["partial", ["certificate-self-signed"]]);
     expect(outcome.reason).toContain(`Port ${servers.ports[1]}: It is open, but no TLS handshake came about`);
     expect(sslyze.covers(outcome.coverage, `tcp/${servers.ports[1]}/heartbleed`)).toBe(false);
+  });
+});
+
+describe("a server of the past", () => {
+  beforeAll(installOldTls, 120_000);
+
+  const shortPrime = "f31395e3004678565354c344b95b7d600147cb9a008a140a3809f755a8c582064bde91166e9a8d272125ff26c3c0b4082b6528b2db80836e31ac83af2e561af7";
+  const rows: [title: string, settings: OldTlsSettings, risks: string[]][] = [
+    [
+      "SSL 3.0 with RC4 and Triple DES",
+      { minVersion: [3, 0], maxVersion: [3, 3], ciphers: ["rc4", "3des", "aes128"], keyExchanges: ["ecdhe_rsa", "rsa"], extendedMasterSecret: false },
+      ["cbc-only", "cipher-3des", "cipher-rc4", "no-extended-master-secret", "no-tls-1.3", "ssl-3.0", "tls-1.0", "tls-1.1"],
+    ],
+    [
+      "Diffie-Hellman of 512 bits, which SSLyze's own library refuses",
+      { minVersion: [3, 3], maxVersion: [3, 3], ciphers: ["aes128"], keyExchanges: ["ecdhe_rsa", "dhe_rsa"], extendedMasterSecret: true, dhPrime: shortPrime },
+      ["cbc-only", "no-tls-1.3", "weak-dh"],
+    ],
+  ];
+  test.each(rows)("%s", async (_title, settings, risks) => {
+    const server = await startOldTls(settings);
+    await using _ended = { [Symbol.asyncDispose]: trust(server) };
+    const target = pinServer(server.port);
+    const outcome = outcomeOf(await scan([target]), target);
+    expect([outcome.kind, risksOf(outcome).sort()], outcome.reason).toEqual(["complete", risks]);
+    if (settings.dhPrime) expect(outcome.detections.find(({ key }) => key.endsWith("/weak-dh"))?.threat_level).toBe("HIGH");
   });
 });
 

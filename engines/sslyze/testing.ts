@@ -20,17 +20,19 @@ export async function installForTest(): Promise<void> {
 
 /** Servers whose authority the worker is told of, as long as they run. */
 export async function serve(list: Partial<TlsServerSettings>[]): Promise<TlsServers> {
-  const folder = mkdtempSync(join(tmpdir(), "periscan-sslyze-test-"));
   const servers = await startTlsServers(list.map((each) => ({ address, port: 0, ...each })));
+  return { ...servers, [Symbol.asyncDispose]: trust(servers) };
+}
+
+/** Tells the worker of the servers' authority; answers what ends both. */
+export function trust(servers: { authority: string } & AsyncDisposable): () => Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "periscan-sslyze-test-"));
   process.env.PERISCAN_CA_FILE = join(folder, "authority.pem");
   writeFileSync(process.env.PERISCAN_CA_FILE, servers.authority);
-  return {
-    ...servers,
-    [Symbol.asyncDispose]: async () => {
-      delete process.env.PERISCAN_CA_FILE;
-      rmSync(folder, { recursive: true, force: true });
-      await servers[Symbol.asyncDispose]();
-    },
+  return async () => {
+    delete process.env.PERISCAN_CA_FILE;
+    rmSync(folder, { recursive: true, force: true });
+    await servers[Symbol.asyncDispose]();
   };
 }
 

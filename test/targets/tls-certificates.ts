@@ -8,7 +8,7 @@ export interface Identity {
 }
 
 /** The name that the certificates of these servers are for, beside 127.0.0.1. */
-export const serverName = "tls.test";
+const serverName = "tls.test";
 
 const day = 24 * 3600 * 1000;
 const inDays = (days: number) => new Date(Date.now() + days * day);
@@ -26,7 +26,7 @@ export type Authority = ReturnType<typeof makeAuthority>;
 type Change = Partial<Omit<CertificateSettings, "key">>;
 
 /** A certificate of the authority for the servers' name, changed as a test wants it. */
-export function makeIdentity(issuer: Authority | undefined, change: Change = {}, key: KeyObject = makeEcKey()): Identity {
+function makeIdentity(issuer: Authority | undefined, change: Change = {}, key: KeyObject = makeEcKey()): Identity {
   const settings = { name: serverName, names: [serverName, "127.0.0.1", "::1"], key, ...(issuer === undefined ? {} : { issuer }), ...change };
   return { key: exportKey(key), cert: makeCertificate(settings) };
 }
