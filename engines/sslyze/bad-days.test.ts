@@ -168,12 +168,14 @@ describe("output that is not whole", () => {
     await expect(scan([pinServer(443)], {}, { enginesFolder })).rejects.toMatchObject({ code, retry: true });
   });
 
-  test("beyond the ceilings of output and memory it is stopped, with the ceiling's name", async () => {
+  test("beyond the ceilings of output and memory it is stopped, and the target is partial with the ceiling's name", async () => {
     await using servers = await serve([{}]);
-    const targets = [pinServer(servers.ports[0] ?? 0)];
+    const target = pinServer(servers.ports[0] ?? 0);
     const limits = { memoryBytes: 2 ** 31, packetsPerSecond: 1, outputBytes: 2 ** 30 };
-    await expect(scan(targets, {}, { limits: { ...limits, outputBytes: 1000 } })).rejects.toMatchObject({ code: "engine.output_limit" });
-    await expect(scan(targets, {}, { limits: { ...limits, memoryBytes: 4 * 2 ** 20 } })).rejects.toMatchObject({ code: "engine.memory_limit" });
+    const loud = outcomeOf(await scan([target], {}, { limits: { ...limits, outputBytes: 1000 } }), target);
+    expect(loud).toMatchObject({ kind: "partial", reason: expect.stringContaining("printed more than 1,000 bytes"), coverage: { ports: [] }, detections: [] });
+    const large = outcomeOf(await scan([target], {}, { limits: { ...limits, memoryBytes: 4 * 2 ** 20 } }), target);
+    expect(large).toMatchObject({ kind: "partial", reason: expect.stringContaining("1 MB of memory"), coverage: { ports: [] }, detections: [] });
     expect(findProcesses(servers.ports[0] ?? 0)).toEqual([]);
   });
 });

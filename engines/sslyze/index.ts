@@ -5,7 +5,7 @@ import { native } from "./native.ts";
 import { listPorts, maxPorts, SslyzeOptions } from "./options.ts";
 import { view } from "./view.ts";
 
-/** How many SSLyze processes one task runs side by side, one a port: each is bound by latency and has 65 MB. */
+/** How many SSLyze processes one task runs side by side, one a port: each is bound by latency and takes 65 MB. */
 export const processesPerTask = 4;
 
 /** How a server speaks TLS: versions, cipher suites, certificates, known flaws. */
@@ -14,7 +14,7 @@ export const sslyze: Engine = {
   title: "TLS scan",
   program: "sslyze",
   installCost: { megabytes: 60, minutes: 1 },
-  memoryMegabytes: processesPerTask * 100,
+  memoryMegabytes: processesPerTask * 128,
   usesLogin: false,
   options: SslyzeOptions,
   refuses,

@@ -12,8 +12,8 @@ import type { Detail } from "./view.ts";
 /** What became of one port of a target. */
 export type PortReport =
   | { kind: "read"; port: number; result: ServerResult; facts: LookFacts }
-  /** SSLyze was ended before it had said anything. */
-  | { kind: "late"; port: number; timeoutSeconds: number };
+  /** SSLyze was stopped before it had said anything, by a limit; `reason` is a sentence that says what to do. */
+  | { kind: "stopped"; port: number; reason: string };
 
 interface ReadPort {
   port: number;
@@ -45,10 +45,8 @@ const tellByPort = (ports: ReadPort[], list: (port: ReadPort) => string[]): stri
   ports.flatMap((port) => list(port).map((text) => clip(`Port ${port.port}: ${text}`, 1500)));
 
 function readReport(report: PortReport): ReadPort {
-  if (report.kind === "late") {
-    const trouble = `SSLyze was not done after ${report.timeoutSeconds} seconds and was ended. Raise options.timeout_seconds, or set options.slow_connection.`;
-    return { port: report.port, server: "", startTls: undefined, state: "partial", look: { ...startLook(), troubles: [trouble] }, observations: [] };
-  }
+  if (report.kind === "stopped")
+    return { port: report.port, server: "", startTls: undefined, state: "partial", look: { ...startLook(), troubles: [report.reason] }, observations: [] };
   const { port, result, facts } = report;
   const name = result.network_configuration.tls_opportunistic_encryption;
   const startTls = startTlsProtocols.find((protocol) => protocol === name?.toLowerCase());

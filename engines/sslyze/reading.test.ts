@@ -317,7 +317,7 @@ describe("the ports of a target", () => {
       undefined,
     );
     expect([ports.length, left]).toEqual([32, 8]);
-    expect(readOutcome([{ kind: "late", port: 1, timeoutSeconds: 10 }], { left }).reason).toContain("8 more ports");
+    expect(readOutcome([{ kind: "stopped", port: 1, reason: "It was stopped." }], { left }).reason).toContain("8 more ports");
   });
 });
 

@@ -20,7 +20,7 @@ export class LateError extends Error {}
 
 type Server = SslyzeDocument["servers"][number];
 
-/** What SSLyze has found out about one port, or `undefined` for late. */
+/** What SSLyze has found out about one port. */
 export interface ServerAnswer {
   completedAt: Date;
   server: Server;
@@ -45,9 +45,15 @@ const commands = [
   "ems",
 ];
 
-/** Looks at one port with every command. Throws `LateError` where that takes longer than it may. */
-export const scanServer = (scan: ServerScan, context: RunContext): Promise<ServerAnswer> =>
-  runSslyze(scan, [...commands, ...(scan.plan.asksHttp ? ["early_data"] : []), ...(asksForHsts(scan) ? ["http_headers"] : [])], context);
+/** Looks at one port with every command that fits it. Throws `LateError` where that takes longer than it may. */
+export const scanServer = (scan: ServerScan, context: RunContext): Promise<ServerAnswer> => runSslyze(scan, listCommands(scan), context);
+
+/** Exported for the bench, as `buildArguments` is. */
+export const listCommands = (scan: ServerScan): string[] => [
+  ...commands,
+  ...(scan.plan.asksHttp ? ["early_data"] : []),
+  ...(asksForHsts(scan) ? ["http_headers"] : []),
+];
 
 /** Browsers ignore HSTS of a host that is an address (RFC 6797, 8.1.1). */
 const asksForHsts = ({ target, plan }: ServerScan): boolean => plan.asksHttp && isIP(target.target.host) === 0;

@@ -83,7 +83,6 @@ async function settle(job: PortJob, context: RunContext): Promise<{ job: PortJob
 async function lookAtPort({ scan, of, index }: PortJob, context: RunContext): Promise<void> {
   const { target, plan, options } = scan;
   const { port } = plan;
-  const late: PortReport = { kind: "late", port, timeoutSeconds: options.timeout_seconds };
   try {
     const { server, completedAt } = await scanServer(scan, context);
     const { result, native } = server;
@@ -97,9 +96,18 @@ async function lookAtPort({ scan, of, index }: PortJob, context: RunContext): Pr
     of.reports[index] = { kind: "read", port, result, facts };
     of.natives[index] = native;
   } catch (error) {
-    if (!(error instanceof LateError)) throw error;
-    of.reports[index] = late;
+    const reason = describeLimit(error, options);
+    if (reason === undefined) throw error;
+    of.reports[index] = { kind: "stopped", port, reason };
   }
+}
+
+/** Where a limit ended the look, the port is partial: another attempt would reach the limit too. */
+function describeLimit(error: unknown, options: SslyzeOptions): string | undefined {
+  if (error instanceof LateError)
+    return `SSLyze was not done after ${options.timeout_seconds} seconds and was ended. Raise options.timeout_seconds, or set options.slow_connection.`;
+  if (error instanceof EngineError && ["engine.memory_limit", "engine.output_limit"].includes(error.code)) return error.message;
+  return undefined;
 }
 
 /** A server that lets the second look run out of time does not answer any more. */
