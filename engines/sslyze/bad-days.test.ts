@@ -115,8 +115,11 @@ test("without the engine nothing runs, and the mend is named", async () => {
   await expect(scan([pinServer(1)], {}, { enginesFolder })).rejects.toMatchObject({ code: "engine.missing", retry: true });
 });
 
-test("an environment whose Python does not see SSLyze is not ready, and says what to do", async () => {
-  const enginesFolder = standIn("broken", "echo 'No module named sslyze' >&2; exit 1");
+test.each([
+  ["does not see SSLyze", "echo 'No module named sslyze' >&2; exit 1"],
+  ["has another SSLyze", "echo 6.2.0"],
+])("an environment whose Python %s is not ready, and says what to do", async (title, script) => {
+  const enginesFolder = standIn(title.replaceAll(" ", "-"), script);
   expect(await runner.probe({ enginesFolder })).toMatchObject({ ready: false, missing: expect.stringMatching(/remove .*sslyze-6\.3\.1 and run/) });
 });
 

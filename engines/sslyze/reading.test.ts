@@ -205,6 +205,14 @@ describe("never a false clean: SSLyze calls refused what was not answered", () =
     expect([other.kind, other.isCovered("hsts")]).toEqual(["complete", false]);
   });
 
+  test("HSTS of an address, which browsers ignore", async () => {
+    const outcome = await outcomeOf("none", (commands, server) => {
+      server.network_configuration.tls_server_name_indication = "127.0.0.1";
+      commands.http_headers.result.strict_transport_security_header = null;
+    });
+    expect([outcome.kind, outcome.risks, outcome.isCovered("hsts")]).toEqual(["complete", [], false]);
+  });
+
   test("a profile is compared with only where everything was looked at", async () => {
     const outcome = await outcomeOf("none", (commands) => Object.assign(commands, { robot: { status: "NOT_SCHEDULED" } }), { profile: "modern" });
     expect([outcome.risks, outcome.isCovered("mozilla-modern")]).toEqual([[], false]);
@@ -232,8 +240,12 @@ describe("a file of SSLyze", () => {
     ["that says done and has no result", (document) => change(document, (server) => Object.assign(server.scan_result.heartbleed, { result: null }))],
     ["with a date that is none", (document) => change(document, (server) => Object.assign(leaves(server.scan_result)[0], { not_valid_after: "soon" }))],
     ["with a port that is none", (document) => change(document, (server) => Object.assign(server.server_location, { port: 70_000 }))],
-    ["with two lists of servers", (document) => JSON.stringify(document).replace('"date_scans_started"', '"server_scan_results":[{}],"date_scans_started"')],
-    ["nested deeply", () => `${"[".repeat(100_000)}`],
+    [
+      "with two lists of servers",
+      (document) => JSON.stringify(document).replace("{", `{"server_scan_results":${JSON.stringify(document.server_scan_results)},`),
+    ],
+    ["nested deeply", (document) => JSON.stringify(document).replace("{", `{"more":${"[".repeat(65)}${"]".repeat(65)},`)],
+    ["nested without end", () => "[".repeat(100_000)],
     ["behind other bytes", (document) => `\u0000${JSON.stringify(document)}`],
   ])("%s is refused", async (_title, make) => {
     await expect(read(make(load("none")))).rejects.toThrow(ParseError);
