@@ -7,8 +7,10 @@ import type { EngineSamples, Sample } from "./kit/samples.ts";
 import { samples as nmapSamples } from "./nmap/samples/samples.ts";
 import { samples as nucleiSamples } from "./nuclei/samples/samples.ts";
 import { engines } from "./registry.ts";
+import { samples as sslyzeSamples } from "./sslyze/samples/samples.ts";
 
 const all: EngineSamples[] = [nmapSamples, nucleiSamples];
+const all: EngineSamples[] = [nmapSamples, sslyzeSamples];
 const cases = all.flatMap((samples) => samples.files.map((file) => ({ samples, file, title: `${file.engine.type} ${file.name}: ${file.of}` })));
 
 const readBytes = ({ folder, extension }: EngineSamples, { name }: Sample) => readFileSync(new URL(`${name}.${extension}`, folder));

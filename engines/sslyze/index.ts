@@ -1,0 +1,39 @@
+import type { ParsedTarget } from "@periscan/contract/target-syntax.ts";
+import type { Engine } from "../kit/engine.ts";
+import { covers, describeCoverage } from "./coverage.ts";
+import { native } from "./native.ts";
+import { listPorts, maxPorts, SslyzeOptions } from "./options.ts";
+import { view } from "./view.ts";
+
+/** How many SSLyze processes one task runs side by side, one a port: each is bound by latency and takes 65 MB. */
+export const processesPerTask = 4;
+
+/** How a server speaks TLS: versions, cipher suites, certificates, known flaws. */
+export const sslyze: Engine = {
+  type: "SSLYZE",
+  title: "TLS scan",
+  program: "sslyze",
+  installCost: { megabytes: 60, minutes: 1 },
+  memoryMegabytes: processesPerTask * 128,
+  usesLogin: false,
+  options: SslyzeOptions,
+  refuses,
+  targetsPerTask: (count) => Math.min(16, Math.max(1, Math.ceil(count / 8))),
+  // Each port ends by its own time-out; this is for ports that all take it.
+  deadlineSeconds: (targetCount, given) => {
+    const { ports, timeout_seconds } = given as SslyzeOptions;
+    const portCount = ports === undefined ? maxPorts : listPorts(ports).length;
+    return 120 + timeout_seconds * Math.ceil((targetCount * portCount) / processesPerTask);
+  },
+  covers,
+  describeCoverage,
+  view,
+  native,
+  load: async () => (await import("./run.ts")).runner,
+};
+
+function refuses(target: ParsedTarget): string | undefined {
+  if (target.kind !== "url" || target.scheme === "https") return undefined;
+  const host = target.host.includes(":") ? `[${target.host}]` : target.host;
+  return `A URL that begins with http:// has no TLS. Give https://${host}${target.path}, or ${host} for the TLS ports of the host.`;
+}
