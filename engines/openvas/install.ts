@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { EngineStatus } from "@periscan/contract/worker-protocol.ts";
@@ -102,9 +102,15 @@ export async function install(context: InstallContext): Promise<void> {
 
 async function buildRoot(fresh: string, context: InstallContext): Promise<void> {
   const root = join(fresh, "root");
-  // What mmdebstrap mounts stands in namespaces of its own, so nothing of it is left where it is killed.
-  const args = ["--mount", "--pid", "--fork", "--kill-child", "mmdebstrap", "--mode=root", "--variant=minbase", `--include=${packages.join(",")}`, "sid", root];
-  await runStep({ file: "unshare", args, title: "Building a chroot of Debian unstable with OpenVAS (about a minute, 500 MB)" }, context);
+  await bootstrap(root, [], context).catch(async (error: Error) => {
+    // A mirror that lags behind, such as a snapshot. Its signature is checked all the same, and the chroot would be as old soon by itself.
+    if (!error.message.includes("is expired")) throw error;
+    context.say(
+      "The Debian mirror's list of packages is older than it says that it may be. It is signed by Debian, so it is taken; build the chroot again later for newer versions.",
+    );
+    rmSync(root, { recursive: true, force: true });
+    await bootstrap(root, ['--aptopt=Acquire::Check-Valid-Until "false"'], context);
+  });
   const { stdout } = await run("chroot", [root, "dpkg-query", "--show", ...packages], { signal: context.signal });
   const lines = stdout.trim().split("\n");
   const versions = Object.fromEntries(lines.map((line) => line.split("\t")));
@@ -114,4 +120,11 @@ async function buildRoot(fresh: string, context: InstallContext): Promise<void> 
       .map((each) => each.join(" "))
       .join(", ")}.`,
   );
+}
+
+async function bootstrap(root: string, options: string[], context: InstallContext): Promise<void> {
+  // What mmdebstrap mounts stands in namespaces of its own, so nothing of it is left where it is killed.
+  const isolated = ["--mount", "--pid", "--fork", "--kill-child"];
+  const args = [...isolated, "mmdebstrap", "--mode=root", "--variant=minbase", `--include=${packages.join(",")}`, ...options, "sid", root];
+  await runStep({ file: "unshare", args, title: "Building a chroot of Debian unstable with OpenVAS (about a minute, 500 MB)" }, context);
 }

@@ -71,7 +71,8 @@ function readResult({ name: element, attributes, text }: OspElement): ScanResult
     host: address,
     // The scanner escapes what is in attributes once more than XML does.
     hostname: unescapeOnce(hostname).slice(0, 500),
-    port: readPort(port),
+    // Results of the scan as a whole have a space for a port.
+    port: readPort(port.trim()),
     oid: readOid(test_id),
     name: unescapeOnce(name).slice(0, 500),
     severity: severity.slice(0, 20),
