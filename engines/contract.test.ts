@@ -5,9 +5,10 @@ import { describe, expect, test } from "vitest";
 import { ParseError } from "./kit/engine.ts";
 import type { EngineSamples, Sample } from "./kit/samples.ts";
 import { samples as nmapSamples } from "./nmap/samples/samples.ts";
+import { answerSamples, reportSamples } from "./openvas/samples/samples.ts";
 import { engines } from "./registry.ts";
 
-const all: EngineSamples[] = [nmapSamples];
+const all: EngineSamples[] = [nmapSamples, answerSamples, reportSamples];
 const cases = all.flatMap((samples) => samples.files.map((file) => ({ samples, file, title: `${file.engine.type} ${file.name}: ${file.of}` })));
 
 const readBytes = ({ folder, extension }: EngineSamples, { name }: Sample) => readFileSync(new URL(`${name}.${extension}`, folder));

@@ -4,8 +4,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { labPlugins, noHost, type OpenvasLab, startOpenvasLab } from "../../test/targets/openvas/openvas-lab.ts";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { labPlugins, noHost, type OpenvasLab, startOpenvasLab } from "../../test/targets/openvas/openvas-lab.ts";
 import type { EngineEvent, RunContext } from "../kit/engine.ts";
 import { pinForTest, runForTest, testEnginesFolder } from "../kit/testing.ts";
 import { covers } from "./coverage.ts";
@@ -36,7 +36,8 @@ async function scan(addresses: string[], given: object, change: Partial<RunConte
   return runForTest(runner, { type: "OPENVAS", options, targets: addresses.map((address) => pinForTest(address)) }, { enginesFolder: folder, ...change });
 }
 const outcomes = (events: EngineEvent[]) => events.flatMap((event) => (event.kind === "outcome" ? [event] : []));
-const brief = (events: EngineEvent[]) => outcomes(events).map(({ targetId, outcome }) => [targetId, outcome.kind, outcome.detections.map(({ key }) => key).sort()]);
+const brief = (events: EngineEvent[]) =>
+  outcomes(events).map(({ targetId, outcome }) => [targetId, outcome.kind, outcome.detections.map(({ key }) => key).sort()]);
 
 beforeAll(async () => {
   if (!isRoot) return;
@@ -78,11 +79,25 @@ describe.skipIf(!isRoot)("the real scanner", () => {
 
 async function expectReadBack(events: EngineEvent[]): Promise<void> {
   const all = outcomes(events);
-  const facts = { type: "OPENVAS" as const, engineVersion: "OpenVAS 1", startedAt: new Date(0), finishedAt: new Date(9000), reached: 3, unreached: 1, succeeded: true };
-  const file = openvas.native.head(facts) + all.map(({ native }) => Buffer.from(native ?? "").toString()).join(openvas.native.separator) + openvas.native.tail(facts);
+  const facts = {
+    type: "OPENVAS" as const,
+    engineVersion: "OpenVAS 1",
+    startedAt: new Date(0),
+    finishedAt: new Date(9000),
+    reached: 3,
+    unreached: 1,
+    succeeded: true,
+  };
+  const file =
+    openvas.native.head(facts) + all.map(({ native }) => Buffer.from(native ?? "").toString()).join(openvas.native.separator) + openvas.native.tail(facts);
   if (process.env.KEEP) writeFileSync(process.env.KEEP, file);
   const read = new Map<string, unknown>();
-  for await (const each of readOpenvasXml((async function* () { yield Buffer.from(file); })())) read.set(each.address, each.outcome);
+  for await (const each of readOpenvasXml(
+    (async function* () {
+      yield Buffer.from(file);
+    })(),
+  ))
+    read.set(each.address, each.outcome);
   const expected = all.map(({ targetId, outcome: { observations: _, ...outcome } }) => [targetId, outcome] as const);
   expect(Object.fromEntries(read)).toEqual(Object.fromEntries(expected));
 }

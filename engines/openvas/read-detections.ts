@@ -28,10 +28,11 @@ export function readDetections(alarms: ScanResult[], facts: DetectionFacts): Det
     const graded = group.flatMap((result) => grade(result) ?? []);
     const best = graded.toSorted((a, b) => b.score - a.score || b.qod - a.qod)[0];
     const test = facts.tests.get(first.oid);
-    if (first.oid === "") found.problems.push(`A result without a test: ${clip(first.name || first.text, 200)}`);
-    else if (!best)
-      found.problems.push(`${clip(first.name || first.oid, 200)} (${key}) was seen, but the scanner gave it no severity or quality of detection.`);
-    else if (!test) found.problems.push(`${clip(first.name || first.oid, 200)} (${key}) was seen, but the feed does not describe that test.`);
+    const name = clip(test?.name || first.name || first.oid, 200);
+    if (first.oid === "") found.problems.push(`The scanner reported something of no test: ${clip(first.name || first.text, 200)}`);
+    // A target does that with the right words in its banner.
+    else if (!best) found.problems.push(`${name} (${key}) hit, but the scanner gave it no severity and quality of detection: look at that port yourself.`);
+    else if (!test) found.problems.push(`${name} (${key}) hit, but the scanner's feed does not describe that test.`);
     else if (best.qod < facts.minQod) found.below.push(key);
     else found.detections.push(describe({ test, group, ...best, port: first.port || "general/tcp", scopeOf: facts.scopeOf }));
   }

@@ -22,6 +22,8 @@ export interface RunFacts {
   tests: ReadonlyMap<string, TestFacts>;
   /** Why the host's end was not waited for; then its outcome cannot be complete. */
   cutShort?: string;
+  /** What went wrong with the scan as a whole while this host was scanned. */
+  errors: string[];
   notes: string[];
 }
 
@@ -42,7 +44,7 @@ export function readOutcome(host: HostReport, run: RunFacts): Outcome {
     scopeOf: (oid, port) => scopeOf(oid, port, coverage),
   });
   coverage.below = below.slice(0, mostBelow);
-  const reasons = [...(run.cutShort ? [run.cutShort] : []), ...describeGaps(host, below, problems)];
+  const reasons = [...(run.cutShort ? [run.cutShort] : []), ...describeScan(host, run), ...describeGaps(host, below, problems)];
   const outcome = { notes: [...notes, ...describeNotes(answered, below, options)], coverage, detections, observations: readServices(seen) };
   return reasons.length === 0 ? { kind: "complete", ...outcome } : { kind: "partial", reason: clip(reasons.join(" "), 2000), ...outcome };
 }
@@ -81,6 +83,17 @@ function readCoverage(seen: ScanResult[], answered: boolean, { options, feed }: 
   return { source: "scan", tcp: ports("tcp", options.ports), udp: ports("udp", options.udp_ports ?? ""), answered, feed, below: [] };
 }
 
+/** A scanner without an MQTT broker says so with each scan. Only tests that log in to a host need one. */
+const harmless = /^MQTT initialization failed/;
+
+function describeScan(host: HostReport, { errors, cutShort }: RunFacts): string[] {
+  const serious = errors.filter((text) => !harmless.test(text));
+  return [
+    ...(host.ended || cutShort ? [] : ["The scanner did not say that it is done with this host."]),
+    ...(serious.length > 0 ? [`The scanner reported an error of the whole scan: ${clip(serious.join("; "), 500)}`] : []),
+  ];
+}
+
 /** What keeps the outcome from being complete. */
 function describeGaps(host: HostReport, below: string[], problems: string[]): string[] {
   const gaps = [...problems.slice(0, 5)];
@@ -94,7 +107,11 @@ function describeGaps(host: HostReport, below: string[], problems: string[]): st
 
 function describeErrors(errors: ScanResult[]): string {
   const lines = [
-    ...new Set(errors.map(({ name, oid, port, text }) => `${name || oid || "The scan"}${port && isNumbered(port) ? ` on ${port}` : ""}: ${clip(text, 150)}`)),
+    ...new Set(
+      errors.map(
+        ({ name, oid, port, text }) => `${name || oid || "The scan"}${port && isNumbered(port) ? ` on ${port}` : ""}: ${clip(text.replace(/\.$/, ""), 150)}`,
+      ),
+    ),
   ];
   const more = lines.length > 8 ? ` and ${lines.length - 8} more` : "";
   const tests = `${errors.length} test${errors.length === 1 ? "" : "s"}`;

@@ -74,7 +74,12 @@ async function* runScan(attempt: Attempt, byAddress: Map<string, PinnedTarget[]>
   const tell = async function* (reports: HostReport[], cutShort?: string) {
     for (const report of reports) {
       remaining.delete(report.address);
-      yield* describeHost(attempt, report, byAddress.get(report.address) ?? [], cutShort);
+      yield* describeHost(attempt, {
+        report,
+        targets: byAddress.get(report.address) ?? [],
+        errors: reading.errors,
+        ...(cutShort === undefined ? {} : { cutShort }),
+      });
     }
   };
   try {
@@ -117,7 +122,12 @@ async function waitForStart(scan: RemoteScan, { context }: Attempt): Promise<voi
   }
 }
 
-async function* describeHost(attempt: Attempt, report: HostReport, targets: PinnedTarget[], cutShort?: string): AsyncIterable<EngineEvent> {
+interface EndedHost extends Pick<RunFacts, "errors" | "cutShort"> {
+  report: HostReport;
+  targets: PinnedTarget[];
+}
+
+async function* describeHost(attempt: Attempt, { report, targets, ...end }: EndedHost): AsyncIterable<EngineEvent> {
   const { options, context, scanner, index, tests } = attempt;
   const known = await tests.describe(report.results, context.signal);
   const now = await askState(scanner.address, context.signal);
@@ -129,7 +139,7 @@ async function* describeHost(attempt: Attempt, report: HostReport, targets: Pinn
         : [`Scanned by its address ${address}: OpenVAS does not look at sites that are told apart by their name, such as ${target.host}.`]),
       ...(changed ? ["The scanner's feed changed during the scan, so the scan closes no risk that another one found."] : []),
     ];
-    const run: RunFacts = { options, feed: describeFeed(index, changed), tests: known, notes, ...(cutShort === undefined ? {} : { cutShort }) };
+    const run: RunFacts = { options, feed: describeFeed(index, changed), tests: known, notes, ...end };
     const outcome = readOutcome(report, run);
     const native = Buffer.from(writeHostResults(report, outcome, known));
     yield { kind: "outcome", targetId, outcome, native };
