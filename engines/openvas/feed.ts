@@ -50,10 +50,10 @@ export interface ScannerState {
 export async function askState(address: OspAddress, signal: AbortSignal, seconds = 30): Promise<ScannerState> {
   const answer = await askOsp(address, "<get_version/>", { signal, seconds, bytes: 65_536 });
   const version = childText(findChild(answer, "scanner"), "version").slice(0, 200);
-  if (answer.name !== "get_version_response" || version === "") throw new ParseError("The scanner does not say its version.");
+  if (answer.name !== "get_version_response") throw new ParseError("The scanner does not say its version.");
   const vts = findChild(answer, "vts");
-  // After a failed load, and while it loads, the version is 0 or missing.
-  if (!/^\d{12}$/.test(childText(vts, "version"))) return { version };
+  // After a failed load, and while it loads, the version is 0 or missing; in its first moments the scanner does not know its own version either.
+  if (version === "" || !/^\d{12}$/.test(childText(vts, "version"))) return { version };
   const feed = { name: childText(vts, "name").slice(0, 200), version: childText(vts, "version"), vendor: childText(vts, "vendor").slice(0, 200) };
   return { version, feed: { ...feed, name: feed.name || "unknown" } };
 }

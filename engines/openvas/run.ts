@@ -4,6 +4,7 @@ import { EngineError, type EngineEvent, type EngineRunner, type EngineTask, Pars
 import type { FeedCoverage } from "./coverage.ts";
 import { askState, type FeedIndex, loadIndex, originOf } from "./feed.ts";
 import { install, probe } from "./install.ts";
+import { findVanished } from "./look-again.ts";
 import type { OpenvasOptions } from "./options.ts";
 import { OspRefusal } from "./osp-client.ts";
 import { type HostReport, type RunFacts, readOutcome } from "./read-outcome.ts";
@@ -28,7 +29,7 @@ export interface ScanPlan {
 
 /** Scans the task's addresses with the scanner's whole feed; each host's outcome comes when the scanner is done with it. */
 export async function* runOpenvas(task: EngineTask, context: RunContext, plan: ScanPlan = {}): AsyncIterable<EngineEvent> {
-  const scanner = await useScanner(context);
+  const scanner = await useScanner(context).catch(explain);
   try {
     const index = await loadIndex(scanner.address, scanner.feed, context).catch(explain);
     const attempt: Attempt = { options: task.options as OpenvasOptions, context, scanner, index, plan, tests: createTestCatalogue(scanner.address, index) };
@@ -67,13 +68,16 @@ async function* runScan(attempt: Attempt, byAddress: Map<string, PinnedTarget[]>
     signal: context.signal,
     ...(plan.families ? { families: plan.families } : {}),
   });
+  context.log("OpenVAS scan starts", { scanId: scan.id, addresses: [...remaining] });
   const reading = new Reading([...remaining]);
   let fraction = 1 - remaining.size / byAddress.size;
   const share = 1 - fraction;
   const base = fraction;
-  const tell = async function* (reports: HostReport[], cutShort?: string) {
+  const tell = async function* (reports: HostReport[], late?: string) {
+    const vanished = late === undefined && !plan.families ? await findVanished(reports, { scanner, index, options, signal: context.signal }) : new Set();
     for (const report of reports) {
       remaining.delete(report.address);
+      const cutShort = vanished.has(report.address) ? vanishedReason : late;
       yield* describeHost(attempt, {
         report,
         targets: byAddress.get(report.address) ?? [],
@@ -121,6 +125,9 @@ async function waitForStart(scan: RemoteScan, { context }: Attempt): Promise<voi
     await sleep(pollSeconds * 250, undefined, { signal: context.signal });
   }
 }
+
+const vanishedReason =
+  "The host stopped answering during the scan: none of its ports that were open at first was open at the end, so tests may have seen nothing. It may have gone down, or shut this scanner out. Scan it again.";
 
 interface EndedHost extends Pick<RunFacts, "errors" | "cutShort"> {
   report: HostReport;

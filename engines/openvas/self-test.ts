@@ -1,13 +1,11 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { EngineError, type RunContext } from "../kit/engine.ts";
+import { portFamilies } from "./look-again.ts";
 import { Options } from "./options.ts";
 import { runOpenvas } from "./run.ts";
 import { readOwnScanner } from "./settings.ts";
 import { useScanner } from "./use-scanner.ts";
-
-/** What sees an open port in Greenbone's feed, and in small ones of one's own. */
-const families = ["Port scanners", "Service detection"];
 
 /**
  * The installed scanner must see a port that listens on loopback. The user's own may stand elsewhere, where our loopback is another: it must
@@ -36,7 +34,7 @@ async function expectPort(port: number, context: RunContext): Promise<string> {
   const address = "127.0.0.1";
   const options = Options.parse({ ports: `${port}`, alive_test: "consider_alive", min_qod: 0 });
   const targets = [{ targetId: "self-test", target: { kind: "address" as const, text: address, host: address }, address, known: [] }];
-  for await (const event of runOpenvas({ type: "OPENVAS", options, targets }, context, { families })) {
+  for await (const event of runOpenvas({ type: "OPENVAS", options, targets }, context, { families: portFamilies })) {
     if (event.kind === "outcome" && event.outcome.observations?.some(({ scope }) => scope === `${port}/tcp`)) return `saw the open port ${port}/tcp`;
   }
   throw new EngineError("engine.self_test_failed", `OpenVAS did not see the port ${port}/tcp of this machine, which is open.`, { retry: false });

@@ -25,8 +25,12 @@ until [ -S "$run/run/redis.sock" ]; do
   sleep 0.05
 done
 # ospd looks at its queue every 10 s, and waits 10 s when it takes its lock. It is alone here: a second is often enough, and the lock is free.
-inside python3 -c 'import ospd.ospd, ospd_openvas.lock
+(inside python3 -c 'import ospd.ospd, ospd_openvas.lock
 ospd.ospd.SCHEDULER_CHECK_PERIOD = 1
 ospd_openvas.lock.LockFile.wait_for_lock = ospd_openvas.lock.LockFile.__enter__
 from ospd_openvas.daemon import main
-main()' --foreground --config /run/ospd.conf --log-config /run/no-such-file
+main()' --foreground --config /run/ospd.conf --log-config /run/no-such-file) &
+daemon=$!
+trap 'kill -TERM "$daemon"' TERM INT
+# The shell stays the first process: it gathers the ends of the scans' processes, which ospd would leave as zombies.
+while kill -0 "$daemon" 2>/dev/null; do wait "$daemon" || true; done

@@ -31,7 +31,14 @@ const ip = (...args: string[]) => execFileSync("ip", args, { stdio: ["ignore", "
 /** The tests' folder. */
 export const labPlugins = fileURLToPath(new URL("plugins", import.meta.url));
 
-export async function startOpenvasLab({ enginesFolder, signal }: { enginesFolder: string; signal: AbortSignal }): Promise<OpenvasLab> {
+export interface LabSettings {
+  enginesFolder: string;
+  signal: AbortSignal;
+  /** Changes the copy of the tests before the scanner loads it. */
+  change?(plugins: string): void;
+}
+
+export async function startOpenvasLab({ enginesFolder, signal, change }: LabSettings): Promise<OpenvasLab> {
   const namespace = `periscan-test-${process.pid}-openvas`;
   const plugins = mkdtempSync(join(tmpdir(), "periscan-test-plugins-"));
   const children: ChildProcess[] = [];
@@ -46,6 +53,7 @@ export async function startOpenvasLab({ enginesFolder, signal }: { enginesFolder
   try {
     ip("-n", namespace, "link", "set", "lo", "up");
     cpSync(labPlugins, plugins, { recursive: true });
+    change?.(plugins);
     const network = `/run/netns/${namespace}`;
     scanner = startScanner({ root: rootFolder(enginesFolder), plugins, memoryBytes: 2 ** 31, network });
     await scanner.waitReady(signal);

@@ -12,11 +12,11 @@ if (description) {
   script_family("General");
   script_copyright("Copyright (C) 2026 Periscan");
   script_dependencies("lab_open_ports.nasl");
-  script_tag(name: "summary", value: "Sleeps for a minute where port 8099 is open.");
+  script_tag(name: "summary", value: "Sleeps for 25 s where port 8099 is open.");
   exit(0);
 }
 if (!get_kb_item("Ports/tcp/8099")) exit(0);
 log_message(port: 0, data: "going to sleep");
-sleep(60);
+sleep(25);
 log_message(port: 0, data: "awake");
 exit(0);
