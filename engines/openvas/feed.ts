@@ -62,6 +62,8 @@ const Index = z.object({
   name: z.string(),
   version: z.string(),
   vendor: z.string(),
+  /** The scanner's own digest of its tests; empty where it gives none. */
+  digest: z.string(),
   /** A digest of `tests`. */
   set: z.string(),
   families: z.array(z.string()),
@@ -91,6 +93,13 @@ export function readIndex(enginesFolder: string): FeedIndex | undefined {
 export const isIndexOf = (index: FeedIndex | undefined, { name, version, vendor }: FeedName): index is FeedIndex =>
   index !== undefined && index.name === name && index.version === version && index.vendor === vendor;
 
+/** The scanner's digest of its tests, by which a feed is known that changed without a new version. */
+export async function askDigest(address: OspAddress, signal: AbortSignal): Promise<string> {
+  const answer = await askOsp(address, '<get_vts version_only="1"/>', { signal, seconds: 60, bytes: 65_536 });
+  const digest = findChild(answer, "vts")?.attributes.sha256_hash ?? "";
+  return /^[0-9a-f]{64}$/.test(digest) ? digest : "";
+}
+
 /** The index of the scanner's feed: the kept one where the feed is the same, else a new one. Lasts minutes for Greenbone's whole feed. */
 export async function loadIndex(
   address: OspAddress,
@@ -98,11 +107,12 @@ export async function loadIndex(
   { enginesFolder, signal }: { enginesFolder: string; signal: AbortSignal },
 ): Promise<FeedIndex> {
   const kept = readIndex(enginesFolder);
-  if (isIndexOf(kept, feed)) return kept;
+  const digest = await askDigest(address, signal);
+  if (isIndexOf(kept, feed) && digest !== "" && kept.digest === digest) return kept;
   const { tests, families } = await listTests(address, feed, signal);
   if (tests.length === 0) throw noTests();
   const set = createHash("sha256").update(tests.join("\n")).digest("hex").slice(0, 16);
-  const index = { ...feed, set, families, tests, ...compare(kept, set, tests) };
+  const index = { ...feed, digest, set, families, tests, ...compare(kept, set, tests) };
   mkdirSync(enginesFolder, { recursive: true, mode: 0o755 });
   const fresh = `${fileOf(enginesFolder)}.${process.pid}`;
   writeFileSync(fresh, JSON.stringify(index));

@@ -16,6 +16,7 @@ import { askOsp, type OspAddress } from "./osp-client.ts";
 import { type ReportOutcome, readOpenvasXml } from "./read-openvas-xml.ts";
 import { writeStart } from "./remote-scan.ts";
 import { runner } from "./run.ts";
+import { sweep } from "./scanner.ts";
 import { rateScore, readScore } from "./threat-levels.ts";
 import { stopScanner } from "./use-scanner.ts";
 
@@ -445,6 +446,9 @@ describe.skipIf(!isRoot)("the installed scanner", () => {
     expect(processes.map(({ command }) => command).join()).toMatch(/redis.*/);
     worker.kill("SIGKILL");
     await until("redis and ospd are gone", () => listNamespace(namespace).length === 0);
+    // Its folder is left, and the next start of a scanner removes it.
+    sweep();
+    expect(readdirSync(tmpdir()).filter((name) => name.startsWith(`periscan-openvas-${worker.pid}-`))).toEqual([]);
   });
 });
 

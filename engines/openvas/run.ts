@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EngineError, type EngineEvent, type EngineRunner, type EngineTask, ParseError, type PinnedTarget, type RunContext } from "../kit/engine.ts";
 import type { FeedCoverage } from "./coverage.ts";
-import { askState, type FeedIndex, loadIndex, originOf } from "./feed.ts";
+import { askDigest, askState, type FeedIndex, loadIndex, originOf } from "./feed.ts";
 import { install, probe } from "./install.ts";
 import { findVanished } from "./look-again.ts";
 import type { OpenvasOptions } from "./options.ts";
@@ -138,7 +138,7 @@ async function* describeHost(attempt: Attempt, { report, targets, ...end }: Ende
   const { options, context, scanner, index, tests } = attempt;
   const known = await tests.describe(report.results, context.signal);
   const now = await askState(scanner.address, context.signal);
-  const changed = now.feed?.version !== index.version || now.feed.name !== index.name;
+  const changed = now.feed?.version !== index.version || now.feed.name !== index.name || (await askDigest(scanner.address, context.signal)) !== index.digest;
   for (const { targetId, target, address } of targets) {
     const notes = [
       ...(target.host === address

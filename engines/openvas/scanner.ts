@@ -197,8 +197,8 @@ export function readScannerUse(pid: number): number {
   return kilobytes * 1024;
 }
 
-/** Removes the folders of scanners whose process is gone. */
-function sweep(): void {
+/** Removes the folders of scanners whose process is gone: each start does. */
+export function sweep(): void {
   for (const name of readdirSync(tmpdir())) {
     const [, pid, ticks] = new RegExp(`^${prefix}(\\d+)-(\\d+)-`).exec(name) ?? [];
     if (pid !== undefined && readStartTicks(Number(pid)) !== ticks) rmSync(join(tmpdir(), name), { recursive: true, force: true });

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { EngineError } from "../kit/engine.ts";
-import { askState, type FeedName, noTests, readFeedInfo } from "./feed.ts";
+import { askState, countTests, type FeedName, noTests, readFeedInfo } from "./feed.ts";
 import { requireInstalled } from "./install.ts";
 import type { OspAddress } from "./osp-client.ts";
 import { type Scanner, startScanner } from "./scanner.ts";
@@ -22,7 +22,7 @@ interface Shared {
   key: string;
   scanner: Scanner;
   /** The version of the feed that it was started with. */
-  version: string | undefined;
+  version: string;
   users: number;
   idle: NodeJS.Timeout | undefined;
 }
@@ -59,14 +59,15 @@ async function share({ enginesFolder, log }: UseContext): Promise<Shared> {
   requireInstalled(enginesFolder);
   const settings = { root: rootFolder(enginesFolder), plugins: readFeedFolder(enginesFolder), memoryBytes: readScannerMemory() };
   const key = JSON.stringify(settings);
-  const version = readFeedInfo(settings.plugins)?.version;
+  const feed = readFeedInfo(settings.plugins);
+  if (!feed || countTests(settings.plugins, feed) === 0) throw noTests();
   // A scanner that loads a new feed keeps the tests of the old one in its list, also those that are gone: it begins anew instead.
-  if (shared && (shared.scanner.over() || ((shared.key !== key || shared.version !== version) && shared.users === 0))) await stopScanner();
+  if (shared && (shared.scanner.over() || ((shared.key !== key || shared.version !== feed.version) && shared.users === 0))) await stopScanner();
   // Settings come from the environment, which does not change while a worker runs: another key is a test's.
   if (shared && shared.key !== key) throw new EngineError("engine.busy", "Another OpenVAS scanner of this worker is in use.", { retry: true });
   if (!shared) {
     log("OpenVAS scanner starts", settings);
-    shared = { key, version, scanner: startScanner(settings), users: 0, idle: undefined };
+    shared = { key, version: feed.version, scanner: startScanner(settings), users: 0, idle: undefined };
   }
   clearTimeout(shared.idle);
   shared.users += 1;
