@@ -25,7 +25,8 @@ const callSeconds = 120;
 /** `url` is ZAP's, without a slash at its end. */
 export function createCaller({ url, key, signal }: { url: string; key: string; signal: AbortSignal }): CallZap {
   return async (path, params = {}) => {
-    const query = new URLSearchParams(Object.entries(params).map(([name, value]) => [name, `${value}`]));
+    const query = new URLSearchParams();
+    for (const [name, value] of Object.entries(params)) query.set(name, `${value}`);
     const asking = AbortSignal.any([signal, AbortSignal.timeout(callSeconds * 1000)]);
     let status = 0;
     let text = "";
