@@ -74,7 +74,7 @@ async function scanTarget(run: TargetRun, origin: Origin, notes: string[], repor
   const logOut = await logIn(running.call, zap.kind, origin, login);
   try {
     const isActive = task.type === "OWASP_ZAP_ACTIVE";
-    const scan = await scanSite({ call: running.call, proxy, rules, origin, options, isActive, login, signal, report });
+    const scan = await scanSite({ call: running.call, readRuleErrors: running.readRuleErrors, proxy, rules, origin, options, isActive, login, signal, report });
     const content = listContent(task.type, { version: running.version, passive: rules.passive.content, active: rules.active.content });
     const native = writeSite(scan, { origin, content, login, notes: [...notes, ...describeProxy(proxy.counts)] });
     const outcome: Outcome = { ...readSiteText(native), observations: observe(scan, origin) };

@@ -6,9 +6,11 @@ import type { ZapOptions } from "./options.ts";
 import { formatOrigin, formatScope, formatStart, isInScope, type Origin } from "./origin.ts";
 import type { Rules } from "./read-rules.ts";
 import type { AllowProxy } from "./start-proxy.ts";
+import type { RunningZap } from "./start-zap.ts";
 
 export interface SiteTask {
   call: CallZap;
+  readRuleErrors: RunningZap["readRuleErrors"];
   proxy: AllowProxy;
   rules: Rules;
   origin: Origin;
@@ -251,7 +253,7 @@ async function collect({ api, task, scan }: Run): Promise<void> {
 async function checkEnd({ api, task, scan }: Run): Promise<void> {
   const failed = (await api.readStats("stats.network.send.failure"))["stats.network.send.failure"] ?? 0;
   if (failed > 0) scan.cut.push(`${failed.toLocaleString("en")} requests had no answer, so what they would have shown is not known.`);
-  await judgePassiveRules(api, task, scan);
+  await judgeRules(api, task, scan);
   try {
     const status = readStatus((await api.access(formatStart(task.origin))).responseHeader);
     const before = readStatus(scan.start.responseHeader);
@@ -265,17 +267,21 @@ async function checkEnd({ api, task, scan }: Run): Promise<void> {
 
 const failedRule = "stats.periscan.rule.failed";
 
-/** Periscan's own rules count what they did. A rule that broke once has not looked everywhere, and closes nothing. */
-async function judgePassiveRules(api: ZapApi, { rules }: SiteTask, scan: SiteScan): Promise<void> {
+/**
+ * A rule that broke has not looked everywhere. Periscan's own count what they did, each by its id; ZAP's only write to the log, and any line there keeps
+ * the whole scan from closing anything.
+ */
+async function judgeRules(api: ZapApi, { rules, readRuleErrors }: SiteTask, scan: SiteScan): Promise<void> {
+  const logged = readRuleErrors?.();
+  if (logged && logged.count > 0)
+    scan.cut.push(`Rules failed ${logged.count.toLocaleString("en")} times and did not look everywhere: ${logged.examples.join(" | ")}`);
+  if (!logged) scan.notes.push("This ZAP ran before the scan, so rules of it that failed cannot be seen from here; its log names them.");
   if (rules.passive.content.origin !== "ours") return;
   const stats = await api.readStats("stats.periscan.");
   const failures = stats[failedRule] ?? 0;
-  const broken = Object.keys(stats)
-    .filter((key) => key.startsWith(`${failedRule}.`))
-    .map((key) => key.slice(failedRule.length + 1));
+  const broken = Object.keys(stats).flatMap((key) => (key.startsWith(`${failedRule}.`) ? [key.slice(failedRule.length + 1)] : []));
   scan.ran = scan.ran.filter((id) => !broken.includes(id));
   if (failures > 0)
-    scan.cut.push(
-      `Rules failed ${failures.toLocaleString("en")} times${broken.length > 0 ? ` (${broken.slice(0, 10).join(", ")})` : ""}, and did not look everywhere.`,
-    );
+    scan.cut.push(`Rules of Periscan's failed ${failures.toLocaleString("en")} times (${broken.slice(0, 10).join(", ")}), and did not look everywhere.`);
+  if (!stats["stats.periscan.rule.ran"]) scan.cut.push("No passive rule says that it looked at a page.");
 }

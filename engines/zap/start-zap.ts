@@ -8,6 +8,7 @@ import { type EngineProcess, startProcess } from "../kit/start-process.ts";
 import { type CallZap, createCaller, waitUntilReady } from "./call-zap.ts";
 import { findJava, oldestJava } from "./find-java.ts";
 import type { Zap } from "./find-zap.ts";
+import { createLogReader, type RuleErrors } from "./read-log.ts";
 
 export interface RunningZap {
   call: CallZap;
@@ -16,6 +17,8 @@ export interface RunningZap {
   pid: number | undefined;
   /** Aborted once the process is gone, with an EngineError that says why. */
   gone: AbortSignal;
+  /** Rules that broke since it was last asked; of a ZAP that ran before, undefined: its log is its own. */
+  readRuleErrors: (() => RuleErrors) | undefined;
   /** Ends the process and removes its home folder; a ZAP that ran before goes on. */
   stop(): Promise<void>;
 }
@@ -53,7 +56,7 @@ async function greetZap({ url, key }: Extract<Zap, { kind: "running" }>, signal:
   const call = createCaller({ url, key, signal });
   const version = await waitUntilReady(call, 10, signal);
   if (version === undefined) throw new EngineError("engine.missing", `No ZAP answers at ${url} with the key of PERISCAN_ZAP_KEY.`, { retry: true });
-  return { call, version, pid: undefined, gone: new AbortController().signal, stop: async () => {} };
+  return { call, version, pid: undefined, gone: new AbortController().signal, readRuleErrors: undefined, stop: async () => {} };
 }
 
 async function tryStart(settings: ZapSettings): Promise<RunningZap> {
@@ -76,7 +79,7 @@ async function tryStart(settings: ZapSettings): Promise<RunningZap> {
     const version = await waitUntilReady(call, readySeconds, alive);
     if (version === undefined) throw new EngineError("engine.start_timeout", `ZAP did not come up within ${readySeconds} s.`, { retry: true });
     log("zap is up", { version, pid: zap.pid, port });
-    return { call, version, pid: zap.pid, gone, stop };
+    return { call, version, pid: zap.pid, gone, readRuleErrors: createLogReader(join(homeFolder, "zap.log")), stop };
   } catch (error) {
     await stop();
     throw error;
