@@ -5,6 +5,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { type Answer, type Asked, document, type FaultCase, goodHeaders, notFound, page } from "./faulty-answer.ts";
 import { faultyPages } from "./faulty-pages.ts";
 import { faultyPrograms } from "./faulty-programs.ts";
+import { hostilePages } from "./hostile-pages.ts";
 import { answerWellMade } from "./well-made-site.ts";
 
 export interface FaultySite {
@@ -76,6 +77,7 @@ async function answerFaulty(path: string, asked: Asked, scheme: "http" | "https"
   const found = faultCases.find((one) => one.path === `/${kind}/${rule}`)?.case;
   if (found && (side === "fault" || side === "fine")) return await found[side]({ ...asked, rest: rest.join("/") });
   if (path === "/") return list("", scheme);
+  if (path.startsWith("/hostile/")) return { body: hostilePages[path.slice("/hostile/".length)] ?? "" };
   return path === "/passive/" || path === "/active/" ? list(path, scheme) : notFound();
 }
 

@@ -30,7 +30,7 @@ public final class ExtensionPeriscanRules extends ExtensionAdaptor implements Se
     @Override
     public void optionsLoaded() {
         Configuration settings = getModel().getOptionsParam().getConfig();
-        Deadline.setMillisecondsPerPage(settings.getLong("periscan.rules.milliseconds", 2000));
+        Deadline.setMillisecondsPerPage(settings.getLong("periscan.rules.milliseconds", Deadline.USUAL_MILLISECONDS));
         String address = settings.getString("periscan.ssrf.listener", "");
         if (!address.isBlank()) CallbackListener.open(address);
     }

@@ -2,6 +2,7 @@ package io.periscan.zap;
 
 import io.periscan.zap.active.ActiveRule;
 import io.periscan.zap.active.CallbackListener;
+import io.periscan.zap.page.Deadline;
 import io.periscan.zap.passive.PassiveRule;
 import io.periscan.zap.passive.PassiveRules;
 import java.util.LinkedHashMap;
@@ -11,6 +12,7 @@ import java.util.stream.Stream;
 import net.sf.json.JSONObject;
 import org.parosproxy.paros.control.Control;
 import org.parosproxy.paros.core.scanner.Plugin;
+import org.zaproxy.zap.extension.api.ApiAction;
 import org.zaproxy.zap.extension.api.ApiException;
 import org.zaproxy.zap.extension.api.ApiImplementor;
 import org.zaproxy.zap.extension.api.ApiResponse;
@@ -20,11 +22,16 @@ import org.zaproxy.zap.extension.api.ApiResponseSet;
 import org.zaproxy.zap.extension.api.ApiView;
 import org.zaproxy.zap.extension.ascan.ExtensionActiveScan;
 
-/** `periscan/view/rules`: what is loaded, with what the add-on knows of each. `periscan/view/listener`: where targets can be told to call. */
+/**
+ * The add-on's part of the API, under `periscan`. Views: `rules`, what is loaded, with what the add-on knows of each; `listener`, where targets can be told to
+ * call. Actions: `setListener` puts the listener on another address, or with none ends it; `setRuleTime` says what a passive rule may take for a page.
+ */
 final class RulesApi extends ApiImplementor {
     RulesApi() {
         addApiView(new ApiView("rules"));
         addApiView(new ApiView("listener"));
+        addApiAction(new ApiAction("setListener", new String[] {"address"}));
+        addApiAction(new ApiAction("setRuleTime", new String[] {"milliseconds"}));
     }
 
     @Override
@@ -39,6 +46,20 @@ final class RulesApi extends ApiImplementor {
             case "listener" -> new ApiResponseElement(name, CallbackListener.address());
             default -> throw new ApiException(ApiException.Type.BAD_VIEW, name);
         };
+    }
+
+    @Override
+    public ApiResponse handleApiAction(String name, JSONObject params) throws ApiException {
+        switch (name) {
+            case "setListener" -> {
+                String address = getParam(params, "address", "");
+                CallbackListener.close();
+                if (!address.isBlank() && !CallbackListener.open(address)) throw new ApiException(ApiException.Type.ILLEGAL_PARAMETER, "address");
+            }
+            case "setRuleTime" -> Deadline.setMillisecondsPerPage(getParam(params, "milliseconds", Deadline.USUAL_MILLISECONDS));
+            default -> throw new ApiException(ApiException.Type.BAD_ACTION, name);
+        }
+        return ApiResponseElement.OK;
     }
 
     private static ApiResponse listRules() {

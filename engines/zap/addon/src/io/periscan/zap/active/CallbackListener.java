@@ -57,8 +57,8 @@ public final class CallbackListener {
         return thread;
     }
 
-    /** `ADDRESS:PORT`, an IPv6 address in brackets; port 0 for any that is free. Without it the rules that need it are skipped, with that as the reason. */
-    public static synchronized void open(String address) {
+    /** `ADDRESS:PORT`, an IPv6 address in brackets; port 0 for any that is free. Answers whether it stands there; where it does not, the rules that need it are skipped. */
+    public static synchronized boolean open(String address) {
         close();
         int colon = address.lastIndexOf(':');
         try {
@@ -66,8 +66,10 @@ public final class CallbackListener {
             ServerSocket socket = new ServerSocket();
             socket.bind(new InetSocketAddress(InetAddress.getByName(host), Integer.parseInt(address.substring(colon + 1))), 64);
             current = new CallbackListener(socket);
+            return true;
         } catch (IOException | RuntimeException cause) {
-            LOGGER.error("The listener cannot stand on {}", address, cause);
+            LOGGER.warn("The listener cannot stand on {}", address, cause);
+            return false;
         }
     }
 

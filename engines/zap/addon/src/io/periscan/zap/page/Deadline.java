@@ -3,7 +3,9 @@ package io.periscan.zap.page;
 /** The moment by which a rule has to be done with a page. */
 public final class Deadline {
     /** A rule takes a few milliseconds; this is for the page that is made to be slow. */
-    private static volatile long millisecondsPerPage = 2000;
+    public static final long USUAL_MILLISECONDS = 2000;
+
+    private static volatile long millisecondsPerPage = USUAL_MILLISECONDS;
 
     private long end;
 
