@@ -10,7 +10,6 @@ import io.periscan.zap.page.Tag;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -28,19 +27,28 @@ final class SecretRules {
 
     private static final Pattern PRIVATE_KEY = Pattern.compile("-----BEGIN (?:[A-Z]{2,10} ){0,2}PRIVATE KEY(?: BLOCK)?-----");
 
-    /** Keys whose owners gave them a shape of their own, so that they are told from other text. */
-    private static final Map<String, Pattern> KEYS = Map.of(
-            "AWS access key", Pattern.compile("(?<![A-Za-z0-9/+])(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Za-z0-9/+])"),
-            "GitHub token", Pattern.compile("(?<![\\w-])(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{82})(?![\\w-])"),
-            "GitLab token", Pattern.compile("(?<![\\w-])glpat-[\\w-]{20}(?![\\w-])"),
-            "Slack token", Pattern.compile("(?<![\\w-])xox[abprs]-\\d{6,15}-[\\w-]{10,80}"),
-            "Stripe secret key", Pattern.compile("(?<![\\w-])[sr]k_live_[0-9A-Za-z]{20,100}"),
-            "SendGrid key", Pattern.compile("(?<![\\w-])SG\\.[\\w-]{22}\\.[\\w-]{43}(?![\\w-])"),
-            "npm token", Pattern.compile("(?<![\\w-])npm_[A-Za-z0-9]{36}(?![\\w-])"),
-            "Azure storage key", Pattern.compile("AccountKey=[A-Za-z0-9+/]{86}=="));
+    /**
+     * A key whose owner gave it a shape of its own, so that it is told from other text.
+     *
+     * @param begins what such keys begin with; a page without any of it is not searched
+     */
+    private record Key(String owner, List<String> begins, Pattern shape) {}
 
-    private static final Pattern DATABASE_LOGIN = Pattern.compile(
-            "(?i)(?:postgres(?:ql)?|mysql|mariadb|mongodb(?:\\+srv)?|rediss?|amqps?)://[^\\s:@/\"'<]{1,60}:[^\\s:@/\"'<]{1,100}@|jdbc:[a-z]{2,20}:[^\\s\"'<]{1,200}?[?&;](?:password|pwd)=[^\\s\"'<&;]|(?:Data Source|Server)=[^;\"'<\\n]{1,100};[^\"'<\\n]{0,200}?(?:Password|Pwd)=[^;\"'<\\s]");
+    private static final List<Key> KEYS = List.of(
+            new Key("AWS access key", List.of("AKIA", "ASIA"), Pattern.compile("(?<![A-Za-z0-9/+])(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Za-z0-9/+])")),
+            new Key("GitHub token", List.of("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), Pattern.compile("(?<![\\w-])gh[pousr]_[A-Za-z0-9]{36}(?![\\w-])")),
+            new Key("GitHub token", List.of("github_pat_"), Pattern.compile("github_pat_[A-Za-z0-9_]{82}(?![\\w-])")),
+            new Key("GitLab token", List.of("glpat-"), Pattern.compile("glpat-[\\w-]{20}(?![\\w-])")),
+            new Key("Slack token", List.of("xox"), Pattern.compile("xox[abprs]-\\d{6,15}-[\\w-]{10,80}")),
+            new Key("Stripe secret key", List.of("k_live_"), Pattern.compile("(?<![\\w-])[sr]k_live_[0-9A-Za-z]{20,100}")),
+            new Key("SendGrid key", List.of("SG."), Pattern.compile("SG\\.[\\w-]{22}\\.[\\w-]{43}(?![\\w-])")),
+            new Key("npm token", List.of("npm_"), Pattern.compile("npm_[A-Za-z0-9]{36}(?![\\w-])")),
+            new Key("Azure storage key", List.of("AccountKey="), Pattern.compile("AccountKey=[A-Za-z0-9+/]{86}==")));
+
+    private static final List<Pattern> DATABASE_LOGINS = List.of(
+            Pattern.compile("(?:postgres(?:ql)?|mysql|mariadb|mongodb(?:\\+srv)?|rediss?|amqps?)://[^\\s:@/\"'<]{1,60}:[^\\s:@/\"'<]{1,100}@"),
+            Pattern.compile("jdbc:[a-z]{2,20}:[^\\s\"'<?;]{1,150}+[?;][^\\s\"'<]{0,100}?(?:password|pwd)=[^\\s\"'<&;]"),
+            Pattern.compile("(?:Data Source|Server)=[^;\"'<\\n]{1,100}+;[^\"'<\\n]{0,100}?(?:Password|Pwd)=[^;\"'<\\s]"));
 
     private static final Pattern JWT = Pattern.compile("(?<![\\w-])(eyJ[\\w-]{5,500}+)\\.eyJ[\\w-]{2,2000}+\\.");
     private static final Pattern NO_ALGORITHM = Pattern.compile("(?i)\"alg\"\\s{0,5}:\\s{0,5}\"none\"");
@@ -87,15 +95,17 @@ final class SecretRules {
     }
 
     private static void keys(Page page, Report report) {
-        KEYS.forEach((owner, shape) -> {
-            String found = page.find(shape);
-            if (found != null && !found.endsWith("EXAMPLE")) report.raise(owner, found.substring(0, 8));
-        });
+        for (Key key : KEYS) {
+            String found = key.begins.stream().anyMatch(page.text()::contains) ? page.find(key.shape) : null;
+            if (found != null && !found.endsWith("EXAMPLE")) report.raise(key.owner, found.substring(0, 8));
+        }
     }
 
     private static void databaseLogin(Page page, Report report) {
-        String found = page.find(DATABASE_LOGIN);
-        if (found != null) report.raise("", found.substring(0, Math.min(12, found.length())));
+        for (Pattern login : DATABASE_LOGINS) {
+            String found = page.find(login);
+            if (found != null) report.raise("", found.substring(0, Math.min(12, found.length())));
+        }
     }
 
     private static void unsignedToken(Page page, Report report) {
