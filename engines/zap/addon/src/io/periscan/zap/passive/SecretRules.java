@@ -7,6 +7,7 @@ import io.periscan.zap.Rule.Level;
 import io.periscan.zap.page.Cookie;
 import io.periscan.zap.page.Page;
 import io.periscan.zap.page.Tag;
+import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
 import java.util.List;
@@ -20,7 +21,7 @@ import org.parosproxy.paros.network.HtmlParameter;
  * alone: enough to find it by, not enough to use.
  */
 final class SecretRules {
-    private static final Pattern CARD = Pattern.compile("(?<![\\w.-])[2-6]\\d{3}[ -]?\\d{4,6}[ -]?\\d{4,5}(?:[ -]?\\d{4})?(?![\\w-]|\\.\\d)");
+    private static final Pattern CARD = Pattern.compile("(?<![\\w.=\"'/-])[2-6]\\d{3}[ -]?\\d{4,6}[ -]?\\d{4,5}(?:[ -]?\\d{4})?(?![\\w-]|\\.\\d)");
     /** Numbers that payment services publish for tests. */
     private static final Set<String> TEST_CARDS = Set.of(
             "4111111111111111", "4242424242424242", "4012888888881881", "4000056655665556", "5555555555554444", "5105105105105100", "2223003122003222", "378282246310005", "371449635398431", "6011111111111117", "30569309025904", "3056930009020004", "3530111333300000");
@@ -60,7 +61,7 @@ final class SecretRules {
 
     static List<PassiveRule> all() {
         return List.of(
-                rule(910053, "Page holds a payment card number", Level.MEDIUM, 359, SecretRules::cards),
+                rule(910053, "Page holds a payment card number", Level.MEDIUM, Confidence.LOW, 359, SecretRules::cards),
                 rule(910054, "Page holds a private key", Level.HIGH, Confidence.HIGH, 312, SecretRules::privateKey),
                 rule(910055, "Page holds an access key of a cloud service", Level.HIGH, 312, SecretRules::keys),
                 rule(910056, "Page holds a login of a database", Level.HIGH, 312, SecretRules::databaseLogin),
@@ -139,7 +140,7 @@ final class SecretRules {
 
     private static String decode(String value) {
         try {
-            return java.net.URLDecoder.decode(value, StandardCharsets.UTF_8);
+            return URLDecoder.decode(value, StandardCharsets.UTF_8);
         } catch (IllegalArgumentException notEncoded) {
             return value;
         }
