@@ -85,8 +85,10 @@ async function tryStart(settings: ZapSettings): Promise<RunningZap> {
     log("zap is up", { version, pid: zap.pid, port });
     return { call, version, url, pid: zap.pid, gone, readRuleErrors: createLogReader(join(homeFolder, "zap.log")), stop };
   } catch (error) {
+    // The reason itself, and not that waiting was broken off.
+    const reason: unknown = alive.aborted ? alive.reason : error;
     await stop();
-    throw error;
+    throw reason;
   }
 }
 

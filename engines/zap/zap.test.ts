@@ -1,12 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { once } from "node:events";
-import { cpSync, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
-import { connect } from "node:net";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ScanType } from "@periscan/contract/scan.ts";
 import type { TargetLogin } from "@periscan/contract/target.ts";
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { EngineEvent, PinnedTarget, RunContext } from "../kit/engine.ts";
 import { pinForTest, runForTest, testEnginesFolder } from "../kit/testing.ts";
 import { readRuleAddOn } from "./build-zap.ts";
@@ -403,13 +401,14 @@ async function* oneChunk(text: string): AsyncIterable<Uint8Array> {
   yield Buffer.from(text);
 }
 
-/** A folder as a whole ZAP is unpacked to, from the parts of Periscan's build. */
+/** A folder as a whole ZAP is unpacked to, from the parts of Periscan's build: its jar names the libraries, as ZAP's own does. */
 function layOut(home: string, { rules }: { rules: boolean }): void {
   const built = join(testEnginesFolder, readRuleAddOn().folderName);
   for (const name of readdirSync(home)) rmSync(join(home, name), { recursive: true });
   symlinkSync(join(built, "lib"), join(home, "lib"));
-  const jar = readdirSync(join(built, "lib")).find((name) => /^zap-[\d.]+\.jar$/.test(name)) ?? "";
-  cpSync(join(built, "lib", jar), join(home, jar));
+  const libraries = readdirSync(join(built, "lib")).map((name) => ` lib/${name} \n`);
+  writeFileSync(join(home, "manifest"), `Main-Class: org.zaproxy.zap.ZAP\nClass-Path: . \n${libraries.join("")}`);
+  execFileSync("jar", ["cfm", join(home, "zap-2.17.0.jar"), join(home, "manifest")]);
   mkdirSync(join(home, "plugin"));
   for (const name of readdirSync(join(built, "plugin")))
     if (rules || !name.startsWith("periscanrules")) cpSync(join(built, "plugin", name), join(home, "plugin", name));
