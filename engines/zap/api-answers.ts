@@ -6,8 +6,13 @@ import type { CallZap } from "./call-zap.ts";
 const Count = z.coerce.number().int().min(0);
 const Id = z.string().regex(/^\d{1,12}$/);
 const Url = z.string();
+/** ZAP answers a text that is the word null, such as the header `Access-Control-Allow-Origin: null` in evidence, as JSON's null. */
+const Text = z
+  .string()
+  .nullable()
+  .transform((text) => text ?? "null");
 
-export const Message = z.object({ id: Id, requestHeader: z.string(), requestBody: z.string(), responseHeader: z.string(), responseBody: z.string() });
+export const Message = z.object({ id: Id, requestHeader: z.string(), requestBody: Text, responseHeader: z.string(), responseBody: Text });
 export type Message = z.infer<typeof Message>;
 
 const Accessed = z.object({ accessUrl: z.array(Message).min(1).max(50) });
@@ -47,10 +52,10 @@ const Alert = z.object({
   confidence: z.enum(["False Positive", "Low", "Medium", "High", "Confirmed"]),
   url: Url,
   method: z.string(),
-  param: z.string(),
-  attack: z.string(),
-  evidence: z.string(),
-  other: z.string(),
+  param: Text,
+  attack: Text,
+  evidence: Text,
+  other: Text,
   description: z.string(),
   solution: z.string(),
   reference: z.string(),
