@@ -6,8 +6,9 @@ import { ParseError } from "./kit/engine.ts";
 import type { EngineSamples, Sample } from "./kit/samples.ts";
 import { samples as nmapSamples } from "./nmap/samples/samples.ts";
 import { engines } from "./registry.ts";
+import { samples as zapSamples } from "./zap/samples/samples.ts";
 
-const all: EngineSamples[] = [nmapSamples];
+const all: EngineSamples[] = [nmapSamples, zapSamples];
 const cases = all.flatMap((samples) => samples.files.map((file) => ({ samples, file, title: `${file.engine.type} ${file.name}: ${file.of}` })));
 
 const readBytes = ({ folder, extension }: EngineSamples, { name }: Sample) => readFileSync(new URL(`${name}.${extension}`, folder));

@@ -1,7 +1,7 @@
 import type { EngineContent } from "@periscan/contract/scan.ts";
 import { z } from "zod";
 import { ParseError } from "../kit/engine.ts";
-import type { CallZap } from "./call-zap.ts";
+import { type CallZap, ZapApiError } from "./call-zap.ts";
 import type { Zap } from "./find-zap.ts";
 
 /** A set of rules that is loaded and on: who made it, and the ids of its rules. */
@@ -24,12 +24,18 @@ const AddOns = z.object({ installedAddons: z.array(z.object({ id: z.string().max
 export async function readRules(call: CallZap, kind: Zap["kind"]): Promise<Rules> {
   const addOns = check(AddOns, await call("autoupdate/view/installedAddons")).installedAddons;
   const read = async (list: "pscan" | "ascan", title: string): Promise<RuleSet> => {
-    const { scanners } = check(Scanners, await call(`${list}/view/scanners`));
+    const { scanners } = check(Scanners, await call(`${list}/view/scanners`).catch(readMissing));
     const ids = scanners.filter(({ enabled, alertThreshold }) => enabled && alertThreshold !== "OFF").map(({ id }) => id);
     return { content: { name: title, ...describeOrigin(addOns, `${list}rules`, kind), count: ids.length }, ids };
   };
   const ours = kind === "ours" ? "Periscan's ZAP rules" : "ZAP rules";
   return { passive: await read("pscan", `${ours}, passive`), active: await read("ascan", `${ours}, active`) };
+}
+
+/** Without the add-on `pscan` there is no list of passive rules, and there are none. */
+function readMissing(error: unknown): { scanners: never[] } {
+  if (error instanceof ZapApiError && error.code === "no_implementor") return { scanners: [] };
+  throw error;
 }
 
 /** ZAP's own rules come in the add-ons `pscanrules` and `ascanrules`, with `Beta` and `Alpha` for those that are not ripe. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Outcome } from "@periscan/contract/outcome.ts";
 import type { ScanType } from "@periscan/contract/scan.ts";
 import { EngineError, type EngineEvent, type EngineRunner, type EngineTask, type PinnedTarget, type RunContext } from "../kit/engine.ts";
@@ -80,6 +81,8 @@ async function scanTarget(run: TargetRun, origin: Origin, notes: string[], repor
     const outcome: Outcome = { ...readSiteText(native), observations: observe(scan, origin) };
     return { kind: "outcome", targetId, outcome, native: Buffer.from(native) };
   } catch (error) {
+    // The end of a ZAP that was killed is known a moment after its connections broke.
+    if (error instanceof ZapApiError && error.status === 0) await waitForAbort(running.gone, 3);
     signal.throwIfAborted();
     if (error instanceof UnreachableError) return { kind: "outcome", targetId, outcome: { kind: "unreachable", reason: error.message, notes, detections: [] } };
     if (!(error instanceof ZapApiError)) throw error;
@@ -88,6 +91,10 @@ async function scanTarget(run: TargetRun, origin: Origin, notes: string[], repor
     await logOut();
     await proxy.close();
   }
+}
+
+async function waitForAbort(signal: AbortSignal, seconds: number): Promise<void> {
+  if (!signal.aborted) await sleep(seconds * 1000, undefined, { signal }).catch(() => {});
 }
 
 const limitRate = ({ requests_per_second: requestsPerSecond }: ZapOptions) => (requestsPerSecond === undefined ? {} : { requestsPerSecond });

@@ -283,5 +283,7 @@ async function judgeRules(api: ZapApi, { rules, readRuleErrors }: SiteTask, scan
   scan.ran = scan.ran.filter((id) => !broken.includes(id));
   if (failures > 0)
     scan.cut.push(`Rules of Periscan's failed ${failures.toLocaleString("en")} times (${broken.slice(0, 10).join(", ")}), and did not look everywhere.`);
+  const long = stats["stats.periscan.body.cut"] ?? 0;
+  if (long > 0) scan.notes.push(`${long.toLocaleString("en")} answers were longer than what the rules read of one; only their beginning was looked at.`);
   if (!stats["stats.periscan.rule.ran"]) scan.cut.push("No passive rule says that it looked at a page.");
 }

@@ -13,6 +13,7 @@ import { createLogReader, type RuleErrors } from "./read-log.ts";
 export interface RunningZap {
   call: CallZap;
   version: string;
+  url: string;
   /** Undefined for a ZAP that is not ours to stop. */
   pid: number | undefined;
   /** Aborted once the process is gone, with an EngineError that says why. */
@@ -30,6 +31,8 @@ export interface ZapSettings {
   memoryBytes: number;
   /** Names of the environment that ZAP reads a login from; see log-in.ts. */
   environment?: Record<string, string>;
+  /** A fresh one where it is absent. */
+  key?: string;
   signal: AbortSignal;
   log?(message: string, fields?: Record<string, unknown>): void;
 }
@@ -56,13 +59,14 @@ async function greetZap({ url, key }: Extract<Zap, { kind: "running" }>, signal:
   const call = createCaller({ url, key, signal });
   const version = await waitUntilReady(call, 10, signal);
   if (version === undefined) throw new EngineError("engine.missing", `No ZAP answers at ${url} with the key of PERISCAN_ZAP_KEY.`, { retry: true });
-  return { call, version, pid: undefined, gone: new AbortController().signal, readRuleErrors: undefined, stop: async () => {} };
+  return { call, version, url, pid: undefined, gone: new AbortController().signal, readRuleErrors: undefined, stop: async () => {} };
 }
 
 async function tryStart(settings: ZapSettings): Promise<RunningZap> {
   const { homeFolder, memoryBytes, environment = {}, signal, log = () => {} } = settings;
   const port = await findFreePort();
-  const key = randomBytes(24).toString("hex");
+  const url = `http://127.0.0.1:${port}`;
+  const key = settings.key ?? randomBytes(24).toString("hex");
   prepareHome(homeFolder, port, key);
   const { file, args, folder } = buildCommand(settings);
   const zap = startProcess({ title: "ZAP", file, args, folder, environment, memoryBytes, outputBytes: Number.POSITIVE_INFINITY, signal });
@@ -75,14 +79,16 @@ async function tryStart(settings: ZapSettings): Promise<RunningZap> {
     rmSync(homeFolder, { recursive: true, force: true });
   };
   try {
-    const call = createCaller({ url: `http://127.0.0.1:${port}`, key, signal: alive });
+    const call = createCaller({ url, key, signal: alive });
     const version = await waitUntilReady(call, readySeconds, alive);
     if (version === undefined) throw new EngineError("engine.start_timeout", `ZAP did not come up within ${readySeconds} s.`, { retry: true });
     log("zap is up", { version, pid: zap.pid, port });
-    return { call, version, pid: zap.pid, gone, readRuleErrors: createLogReader(join(homeFolder, "zap.log")), stop };
+    return { call, version, url, pid: zap.pid, gone, readRuleErrors: createLogReader(join(homeFolder, "zap.log")), stop };
   } catch (error) {
+    // The reason itself, and not that waiting was broken off.
+    const reason: unknown = alive.aborted ? alive.reason : error;
     await stop();
-    throw error;
+    throw reason;
   }
 }
 

@@ -35,7 +35,7 @@ export function writeSite(scan: SiteScan, facts: SiteFacts): string {
     "@host": facts.origin.host,
     "@port": `${facts.origin.port}`,
     "@ssl": facts.origin.scheme === "https" ? "true" : "false",
-    alerts: entries.map(({ alert }) => alert).toSorted((a, b) => Number(b.riskcode) - Number(a.riskcode)),
+    alerts: entries.map(({ alert }) => alert).toSorted((a, b) => Number(b.riskcode) - Number(a.riskcode) || (a.alertRef ?? "").localeCompare(b.alertRef ?? "")),
     periscan: {
       ...(scan.cut.length === 0 ? { outcome: "complete" } : { outcome: "partial", reason: clip(scan.cut.join(" "), 2000) }),
       notes,

@@ -120,7 +120,8 @@ public final class Page {
     private String readText() {
         if (!type.isEmpty() && !TEXT_TYPE.matcher(type).matches()) return "";
         byte[] bytes = message.getResponseBody().getContent();
-        for (int i = 0; i < Math.min(bytes.length, 8192); i++) if (bytes[i] == 0) return "";
+        // Only of an answer without a type: a page that calls itself text is shown as such, and a NUL in it would hide it from every rule.
+        for (int i = 0; type.isEmpty() && i < Math.min(bytes.length, 8192); i++) if (bytes[i] == 0) return "";
         if (bytes.length > MOST_BYTES) {
             RuleStats.cut();
             bytes = Arrays.copyOf(bytes, MOST_BYTES);
