@@ -12,6 +12,10 @@ import { openvas } from "./openvas/index.ts";
 
 /** Every engine, one line each. This loads no runner: `engine.load()` does, where engines run. */
 export const engines: Engine[] = [nmap, nmapUdp, openvas];
+import { zap, zapActive } from "./zap/index.ts";
+
+/** Every engine, one line each. This loads no runner: `engine.load()` does, where engines run. */
+export const engines: Engine[] = [nmap, nmapUdp, zap, zapActive];
 
 /** The engine of a scan type, or undefined where there is none yet. */
 export const findEngine = (type: string): Engine | undefined => engines.find((engine) => engine.type === type);

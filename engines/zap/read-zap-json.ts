@@ -1,0 +1,159 @@
+import type { Detection, Outcome } from "@periscan/contract/outcome.ts";
+import { ParseError } from "../kit/engine.ts";
+import { clip } from "./clean-text.ts";
+import { type Coverage, formatScope, joinMarks, ruleOf } from "./coverage.ts";
+import { excerptMessage } from "./excerpt.ts";
+import { readPlace } from "./origin.ts";
+import { assessAlert, confidenceNames, riskNames } from "./threat-levels.ts";
+import type { Detail, Instance } from "./view.ts";
+import { fromParagraphs, Report, type ReportAlert, type ReportInstance, ReportSite } from "./zap-report.ts";
+
+const maxReportBytes = 128 * 1024 ** 2;
+
+/** Each site of a report of ZAP's, or of ours. Throws ParseError where the file is cut off, is none, or names no site: ZAP then looked at nothing. */
+export async function* readZapJson(chunks: AsyncIterable<Uint8Array>): AsyncIterable<{ address: string; outcome: Outcome }> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.byteLength;
+    if (bytes > maxReportBytes) throw new ParseError("The report is larger than 128 MB.");
+    parts.push(chunk);
+  }
+  const report = Report.safeParse(readJson(Buffer.concat(parts)));
+  if (!report.success) throw new ParseError(`This is not a JSON report of ZAP's with a site in it: ${describeIssue(report.error)}`, { cause: report.error });
+  for (const site of report.data.site) yield { address: site["@name"], outcome: readSite(site) };
+}
+
+/** One site's entry of a report, as `run` makes it. */
+export function readSiteText(text: string): Outcome {
+  const site = ReportSite.safeParse(readJson(Buffer.from(text)));
+  if (!site.success) throw new ParseError(`What ZAP said of this site cannot be read: ${describeIssue(site.error)}`, { cause: site.error });
+  return readSite(site.data);
+}
+
+function readJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new ParseError("The report is not whole, or is not JSON.", { cause });
+  }
+}
+
+const describeIssue = ({ issues }: { issues: { path: PropertyKey[]; message: string }[] }) =>
+  `${issues[0]?.path.map(String).join(".").slice(0, 100)}: ${issues[0]?.message.slice(0, 200)}.`;
+
+function readSite(site: ReportSite): Outcome {
+  const alerts = site.alerts.filter(({ confidence }) => confidence !== falsePositive);
+  const coverage = site.periscan?.coverage ?? guessCoverage(site, alerts);
+  const detections = alerts.map((alert) => readAlert(alert, coverage, site.periscan?.scopes ?? {}));
+  const seen = new Set<string>();
+  for (const { key } of detections) {
+    if (seen.has(key)) throw new ParseError(`The report has two alerts ${key} for one site.`);
+    seen.add(key);
+  }
+  if (site.periscan) {
+    const { outcome, reason, notes } = site.periscan;
+    if (outcome === "partial" && reason === undefined) throw new ParseError("A part of a report is partial and does not say why.");
+    return { kind: outcome, ...(reason === undefined ? {} : { reason }), notes, coverage, detections };
+  }
+  if (detections.length === 0)
+    return {
+      kind: "partial",
+      reason: "The report names the site and no alert: it does not say whether anything was looked at.",
+      notes: [],
+      coverage,
+      detections,
+    };
+  return { kind: "complete", notes: [reportNote], coverage, detections };
+}
+
+/** ZAP's number for an alert that a person has called false. */
+const falsePositive = "0";
+const reportNote = "A report of ZAP's says what was found and not what was looked at, so it closes nothing that it does not name.";
+
+/** A report that does not say what was looked at was at least where its alerts are. */
+function guessCoverage(site: ReportSite, alerts: ReportAlert[]): Coverage {
+  const places = new Set(alerts.flatMap(({ instances }) => instances.map(({ uri }) => readPlace(uri))));
+  return {
+    origin: site["@name"],
+    path: "",
+    rules: [...new Set(alerts.map(({ pluginid }) => pluginid))],
+    content: [],
+    answered: joinMarks(places),
+    erred: "",
+    places: places.size,
+    whole: false,
+  };
+}
+
+function readAlert(alert: ReportAlert, coverage: Coverage, scopes: Record<string, string>): Detection {
+  const reference = alert.alertRef ?? alert.pluginid;
+  const risk = Number(alert.riskcode);
+  const { title, threatLevel, description, solution, references } = assessAlert({ reference, pluginId: alert.pluginid, risk });
+  const name = clip(fromParagraphs(alert.name), 500);
+  if (name === "" || alert.instances.length === 0) throw new ParseError(`The report's alert ${reference} has no name, or no place where it was seen.`);
+  const scope =
+    scopes[reference] ?? formatScope({ rule: reference, origin: coverage.origin, answered: alert.instances.map(({ uri }) => readPlace(uri)), erred: [] });
+  const count = Math.max(alert.instances.length, Number(alert.count ?? 0));
+  const confidence = confidenceNames[Number(alert.confidence)] ?? "";
+  return {
+    key: reference,
+    scope,
+    title: title ?? name,
+    threat_level: threatLevel,
+    description: description ?? clip(fromParagraphs(alert.desc), 20_000),
+    solution: solution ?? clip(fromParagraphs(alert.solution), 20_000),
+    references: references ?? readReferences(alert.reference),
+    additional_info: {
+      rule: ruleOf(reference),
+      confidence,
+      zap_risk: riskNames[risk] ?? "",
+      instances: count,
+      ...(Number(alert.cweid) > 0 ? { cwe: `CWE-${Number(alert.cweid)}` } : {}),
+      ...(Number(alert.wascid) > 0 ? { wasc: `WASC-${Number(alert.wascid)}` } : {}),
+    },
+    detail: readDetail(alert, { id: reference, name, confidence }, count),
+  };
+}
+
+/** ZAP lists them a paragraph each; what is no URL is a title of a book, and the like. */
+const readReferences = (html: string): string[] =>
+  fromParagraphs(html)
+    .split(/\s+/)
+    .filter((word) => /^https?:\/\/\S{1,2000}$/.test(word))
+    .slice(0, 50);
+
+const maxInstances = 50;
+/** All instances of a detail together, so that it stays readable. */
+const maxInstanceCharacters = 9000;
+
+function readDetail(alert: ReportAlert, rule: Detail["rule"], count: number): Detail {
+  const instances: Instance[] = [];
+  let characters = 0;
+  for (const each of alert.instances.slice(0, maxInstances)) {
+    const instance = readInstance(each);
+    characters += Object.values(instance).join("").length;
+    if (instances.length > 0 && characters > maxInstanceCharacters) break;
+    instances.push(instance);
+  }
+  const exchanges = alert.instances.filter((each) => each["response-header"] !== undefined).slice(0, 2);
+  return { rule, count, instances, exchanges: exchanges.map(readExchange) };
+}
+
+const readInstance = ({ uri, method, param, attack, evidence, otherinfo }: ReportInstance): Instance => ({
+  url: clip(uri, 500),
+  method: clip(method, 20),
+  param: clip(param, 200),
+  attack: clip(attack, 300),
+  evidence: clip(evidence, 300),
+  other: clip(fromParagraphs(otherinfo), 500),
+});
+
+function readExchange(instance: ReportInstance): Detail["exchanges"][number] {
+  const { uri, param, attack, evidence } = instance;
+  return {
+    url: clip(uri, 500),
+    request: excerptMessage({ header: instance["request-header"] ?? "", body: instance["request-body"] ?? "" }, [attack, encodeURIComponent(attack)]),
+    response: excerptMessage({ header: instance["response-header"] ?? "", body: instance["response-body"] ?? "" }, evidence === "" ? [param] : [evidence]),
+  };
+}

@@ -1,0 +1,116 @@
+import type { EngineSamples } from "../../kit/samples.ts";
+import { zap, zapActive } from "../index.ts";
+import { readZapJson } from "../read-zap-json.ts";
+
+/**
+ * Whole reports of Periscan's runs of ZAP 2.17.0 with Periscan's rules 0.1.0, over the sites of test/targets/faulty-site.ts and of test-site.ts. ZAP's own
+ * writer of reports is an add-on that is on no registry, so `foreign` and `foreign-plus` are `active` without what Periscan adds.
+ */
+export const samples: EngineSamples = {
+  read: (_name, output) => readZapJson(output),
+  files: [
+    { name: "well-made", of: "a site that does everything right but one thing", engine: zap, expected: [["http://site.test:18801", "complete", ["910032"]]] },
+    {
+      name: "faulty",
+      of: "a site that has each fault of the passive rules beside its look-alike",
+      engine: zap,
+      expected: [
+        [
+          "http://site.test:18802",
+          "complete",
+          [
+            "910054",
+            "910055",
+            "910056",
+            "910001",
+            "910002",
+            "910005",
+            "910006",
+            "910017",
+            "910021",
+            "910032",
+            "910038",
+            "910039",
+            "910043",
+            "910044",
+            "910045",
+            "910046",
+            "910048",
+            "910053",
+            "910057",
+            "910058",
+            "910003",
+            "910004",
+            "910007",
+            "910011",
+            "910014",
+            "910015",
+            "910016",
+            "910019",
+            "910020",
+            "910024",
+            "910025",
+            "910026",
+            "910028",
+            "910034",
+            "910035",
+            "910040",
+            "910041",
+            "910042",
+            "910047",
+            "910052",
+            "910010",
+            "910012",
+            "910013",
+            "910018",
+            "910036",
+            "910049",
+            "910050",
+            "910051",
+          ],
+        ],
+      ],
+    },
+    {
+      name: "active",
+      of: "a small site that gives back what it is sent",
+      engine: zapActive,
+      expected: [["http://site.test:36735", "complete", ["920001", "910001", "910005", "910007", "910014", "910034", "910010", "910012", "910013", "910018"]]],
+    },
+    {
+      name: "two",
+      of: "the same site over HTTP and over HTTPS",
+      engine: zap,
+      expected: [
+        ["http://site.test:36735", "complete", ["910001", "910005", "910007", "910014", "910034", "910010", "910012", "910013", "910018"]],
+        ["https://site.test:42781", "complete", ["910001", "910005", "910007", "910008", "910014", "910034", "910010", "910012", "910013", "910018"]],
+      ],
+    },
+    {
+      name: "died",
+      of: "a site that ended after its second page",
+      engine: zap,
+      expected: [["http://site.test:39315", "partial", ["910001", "910005", "910007", "910010", "910012", "910013", "910018"]]],
+    },
+    {
+      name: "hostile",
+      of: "a page with markup, control characters, 1,500 letters, a mark that reorders text, and text that looks like a report's end",
+      engine: zapActive,
+      expected: [["http://site.test:37171", "complete", ["920001", "910001", "910005", "910007", "910014", "910015", "910010", "910012", "910013", "910018"]]],
+    },
+    {
+      name: "foreign-plus",
+      of: "the sample `active` as ZAP writes it, with requests and responses and without Periscan's facts",
+      engine: zapActive,
+      expected: [["http://site.test:36735", "complete", ["920001", "910001", "910005", "910007", "910014", "910034", "910010", "910012", "910013", "910018"]]],
+    },
+    {
+      name: "foreign",
+      of: "the same without requests and responses",
+      engine: zapActive,
+      expected: [["http://site.test:36735", "complete", ["920001", "910001", "910005", "910007", "910014", "910034", "910010", "910012", "910013", "910018"]]],
+    },
+  ],
+  folder: new URL(".", import.meta.url),
+  extension: "json",
+};

@@ -1,0 +1,435 @@
+import { execFileSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Outcome } from "@periscan/contract/outcome.ts";
+import type { ScanType } from "@periscan/contract/scan.ts";
+import type { TargetLogin } from "@periscan/contract/target.ts";
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import type { EngineEvent, PinnedTarget, RunContext } from "../kit/engine.ts";
+import { pinForTest, runForTest, testEnginesFolder } from "../kit/testing.ts";
+import { readRuleAddOn } from "./build-zap.ts";
+import { covers } from "./coverage.ts";
+import { findZap } from "./find-zap.ts";
+import { zap, zapActive } from "./index.ts";
+import type { ZapOptions } from "./options.ts";
+import { readZapJson } from "./read-zap-json.ts";
+import { createRunner } from "./run.ts";
+import { startZap } from "./start-zap.ts";
+import { answerApp, answerLinks, serveSilence, serveSite, type TestSite } from "./test-site.ts";
+
+const runner = createRunner("OWASP_ZAP");
+const seconds = 1000;
+
+beforeAll(async () => {
+  if (!(await runner.probe({ enginesFolder: testEnginesFolder })).ready)
+    await runner.install({ enginesFolder: testEnginesFolder, signal: new AbortController().signal, say: () => {} });
+}, 600 * seconds);
+
+const open: TestSite[] = [];
+const keep = <T extends TestSite>(site: T): T => {
+  open.push(site);
+  return site;
+};
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  for (const site of open.splice(0)) await site.close();
+});
+
+interface Scan {
+  type?: ScanType;
+  options?: Partial<ZapOptions>;
+  targets: PinnedTarget[];
+  context?: Partial<RunContext>;
+}
+
+async function scan({ type = "OWASP_ZAP", options = {}, targets, context = {} }: Scan) {
+  const engine = type === "OWASP_ZAP" ? zap : zapActive;
+  const folder = mkdtempSync(join(tmpdir(), "periscan-zap-test-"));
+  try {
+    const task = { type, options: { ...engine.options.parse({}), ...options }, targets };
+    const events = await runForTest(createRunner(type), task, { limits: { ...limits, memoryBytes: engine.memoryMegabytes * 1024 ** 2 }, ...context });
+    return { events, outcomes: events.filter((event) => event.kind === "outcome") };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const limits = { packetsPerSecond: Number.POSITIVE_INFINITY, outputBytes: 2 ** 30, memoryBytes: 900 * 1024 ** 2 };
+const outcomeOf = (events: EngineEvent[]) => {
+  const [event] = events.filter((each) => each.kind === "outcome");
+  if (!event) throw new Error("there is no outcome");
+  return event.outcome;
+};
+const scanOne = async (url: string, rest: Omit<Scan, "targets"> = {}, address = "127.0.0.1") =>
+  outcomeOf((await scan({ ...rest, targets: [pinForTest(url, address)] })).events);
+
+/** Processes of a ZAP whose home is below this machine's folder for temporary files. */
+const listZaps = () =>
+  readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("org.zaproxy.zap.ZAP");
+    } catch {
+      return false;
+    }
+  });
+
+describe("a passive scan", () => {
+  test("follows the links of its path alone, by the pinned address and the target's name, and attacks nothing", async () => {
+    const site = keep(await serveSite(answerApp));
+    const { events, outcomes } = await scan({ targets: [pinForTest(`http://site.test:${site.port}/app/`, "127.0.0.1")] });
+    const outcome = outcomeOf(events);
+    expect(outcome).toMatchObject({ kind: "complete", coverage: { origin: `http://site.test:${site.port}` } });
+    expect(outcome.detections.map(({ key }) => key)).toContain("910001");
+    expect(outcome.detections.filter(({ key }) => key.startsWith("92"))).toEqual([]);
+    expect(site.asked).toContain("GET /app/plain");
+    expect(site.asked.filter((each) => !each.startsWith("GET /app"))).toEqual([]);
+    expect(new Set(site.requests.map(({ headers }) => headers.host))).toEqual(new Set([`site.test:${site.port}`]));
+    for (const { scope } of [...outcome.detections, ...(outcome.observations ?? [])]) expect(covers(outcome.coverage, scope), scope).toBe(true);
+    const progress = events.flatMap((event) => (event.kind === "progress" ? [event.fraction] : []));
+    expect(progress).toEqual(progress.toSorted((a, b) => a - b));
+    expect(progress.at(-1)).toBe(1);
+    // The part of the native output reads as the same outcome, and with head and tail as a whole report of ZAP's.
+    const facts = {
+      type: "OWASP_ZAP" as const,
+      engineVersion: "ZAP 2.17.0",
+      startedAt: new Date(0),
+      finishedAt: new Date(1),
+      reached: 1,
+      unreached: 0,
+      succeeded: true,
+    };
+    const file = `${zap.native.head(facts)}${Buffer.from(outcomes[0]?.native ?? "").toString()}${zap.native.tail(facts)}`;
+    const { observations: _, ...rest } = outcome;
+    const read: Outcome[] = [];
+    for await (const each of readZapJson(oneChunk(file))) read.push(each.outcome);
+    expect(read).toEqual([rest]);
+  });
+
+  test("closes no risk of a page that it did not fetch, and none of a rule that it did not have", async () => {
+    const site = keep(await serveSite(answerApp));
+    const whole = await scanOne(`http://127.0.0.1:${site.port}/app/`);
+    const part = await scanOne(`http://127.0.0.1:${site.port}/app/plain`);
+    const risk = whole.detections.find(({ key }) => key === "910001");
+    expect([whole.kind, part.kind]).toEqual(["complete", "complete"]);
+    expect(covers(part.coverage, risk?.scope ?? "")).toBe(false);
+    const coverage = whole.coverage as { rules: string[] };
+    expect(covers({ ...coverage, rules: coverage.rules.filter((id) => id !== "910001") }, risk?.scope ?? "")).toBe(false);
+  });
+
+  test("looks at a page that has a NUL in it, as at any other", async () => {
+    const site = keep(await serveSite((_request, response) => void response.setHeader("content-type", "text/html").end("<html>\u0000<p>Page</p></html>")));
+    expect((await scanOne(`http://127.0.0.1:${site.port}/`)).detections.map(({ key }) => key)).toContain("910001");
+  });
+
+  test("of two targets gives each its own, in one ZAP", async () => {
+    const sites = [keep(await serveSite(answerApp)), keep(await serveSite(answerLinks([])))];
+    const started: unknown[] = [];
+    const { outcomes } = await scan({
+      targets: sites.map(({ port }) => pinForTest(`http://127.0.0.1:${port}/app/`)),
+      context: { log: (message) => started.push(message) },
+    });
+    expect(outcomes.map(({ targetId, outcome }) => [targetId, outcome.kind])).toEqual(sites.map(({ port }) => [`http://127.0.0.1:${port}/app/`, "complete"]));
+    const urls = outcomes.map(({ outcome }) => outcome.observations?.filter(({ kind }) => kind === "url").length ?? 0);
+    expect(urls[0]).toBeGreaterThan(urls[1] ?? 0);
+    expect(started.filter((message) => message === "zap is up")).toHaveLength(1);
+  });
+
+  test("of a port without a scheme finds TLS out, and says what it scanned", async () => {
+    const site = keep(await serveSite(answerLinks([]), makeCertificate()));
+    const outcome = await scanOne(`site.test:${site.port}`);
+    expect(outcome).toMatchObject({ kind: "complete", coverage: { origin: `https://site.test:${site.port}` } });
+    expect(outcome.notes.join()).toContain(`https://site.test:${site.port}/ was scanned`);
+    const plain = keep(await serveSite(answerLinks([])));
+    expect(await scanOne(`127.0.0.1:${plain.port}`)).toMatchObject({ kind: "complete", coverage: { origin: `http://127.0.0.1:${plain.port}` } });
+  });
+});
+
+test("an active scan finds what is given back unescaped, by GET and by POST, and shows the answer with the hit marked", async () => {
+  const site = keep(await serveSite(answerApp));
+  const outcome = await scanOne(`http://127.0.0.1:${site.port}/app/`, { type: "OWASP_ZAP_ACTIVE", options: { spider_depth: 2 } });
+  expect(outcome.kind).toBe("complete");
+  const scripting = outcome.detections.find(({ key }) => key === "920001");
+  expect(scripting).toMatchObject({ threat_level: "HIGH", additional_info: { cwe: "CWE-79", instances: 2 } });
+  expect(covers(outcome.coverage, scripting?.scope ?? "")).toBe(true);
+  const code = zapActive.view(scripting?.detail).flatMap((block) => (block.type === "code" ? [block.text] : []));
+  expect(code.some((text) => /^▶ .*You (?:looked for|sent) .*</m.test(text))).toBe(true);
+});
+
+describe("nothing but the target is reached", () => {
+  test("by links, redirects, forms, frames, scripts and attacks of a page that names other places", async () => {
+    const elsewhere = keep(await serveSite((_request, response) => void response.end("seen")));
+    const other = `http://127.0.0.1:${elsewhere.port}`;
+    const site = keep(
+      await serveSite((request, response) => {
+        if (request.url?.startsWith("/away")) return void response.writeHead(302, { location: `${other}/redirect` }).end();
+        response
+          .setHeader("content-type", "text/html")
+          .setHeader("refresh", `0; url=${other}/refresh`)
+          .setHeader("link", `<${other}/header>; rel=preload`)
+          .end(`<base href="${other}/"><meta http-equiv="refresh" content="0;url=${other}/meta"><script src="${other}/script.js"></script><iframe src="${other}/frame"></iframe>
+            <a href="${other}/link">a</a><a href="//127.0.0.1:${elsewhere.port}/relative">b</a><a href="http://site.test:${site.port}/away?to=${other}">c</a><a href="/away">d</a>
+            <form action="${other}/form" method="post"><input name="q"></form><a href="http://user@127.0.0.1:${elsewhere.port}/login">e</a>
+            <a href="http://site.test:${site.port}@127.0.0.1:${elsewhere.port}/trick">f</a><a href="http://zap/JSON/core/action/shutdown/">g</a>`);
+      }),
+    );
+    const outcome = await scanOne(`http://site.test:${site.port}/`, { type: "OWASP_ZAP_ACTIVE", options: { spider_depth: 3, submit_forms: true } });
+    expect(outcome.kind).toBe("complete");
+    expect(site.asked.length).toBeGreaterThan(2);
+    expect(elsewhere.asked).toEqual([]);
+  });
+
+  test("by a start page that leads elsewhere, and the outcome says so", async () => {
+    const elsewhere = keep(await serveSite(answerLinks([])));
+    const site = keep(await serveSite((_request, response) => void response.writeHead(302, { location: `http://127.0.0.1:${elsewhere.port}/` }).end()));
+    const outcome = await scanOne(`http://127.0.0.1:${site.port}/`);
+    expect(outcome.notes.join()).toContain(`leads to http://127.0.0.1:${elsewhere.port}/`);
+    expect(elsewhere.asked).toEqual([]);
+  });
+});
+
+describe("a login", () => {
+  const logins: TargetLogin[] = [
+    { kind: "header", name: "Authorization", value: "Bearer secret-of-the-target" },
+    { kind: "cookie", name: "session", value: "secret-of-the-target" },
+  ];
+  const isLoggedIn = ({ headers }: { headers: Record<string, string | string[] | undefined> }) =>
+    headers.authorization === "Bearer secret-of-the-target" || String(headers.cookie ?? "").includes("session=secret-of-the-target");
+  const answer: Parameters<typeof serveSite>[0] = (request, response) => {
+    if (!isLoggedIn(request)) return void response.writeHead(401).end("no");
+    response
+      .setHeader("set-cookie", "theme=dark")
+      .setHeader("content-type", "text/html")
+      .end(`<a href="/inside">Inside</a><a href="/logout">Out</a> ${request.headers.cookie ?? ""}`);
+  };
+
+  test.each(logins.flatMap((login) => (["http", "https"] as const).map((scheme) => ({ login, scheme }))))(
+    "by $login.kind over $scheme goes with every request, and into no text",
+    async ({ login, scheme }) => {
+      const site = keep(await serveSite(answer, scheme === "https" ? makeCertificate() : undefined));
+      const { outcomes } = await scan({ targets: [{ ...pinForTest(`${scheme}://site.test:${site.port}/`, "127.0.0.1"), login }] });
+      expect(outcomes[0]?.outcome).toMatchObject({ kind: "complete" });
+      expect(site.asked).toContain("GET /inside");
+      expect(site.asked).not.toContain("GET /logout");
+      expect(site.requests.filter((request) => !isLoggedIn(request))).toEqual([]);
+      expect(JSON.stringify(outcomes[0]?.outcome) + Buffer.from(outcomes[0]?.native ?? "").toString()).not.toContain("secret-of-the-target");
+    },
+  );
+
+  test("that the site refuses makes the outcome partial", async () => {
+    const site = keep(await serveSite(answer));
+    const { outcomes } = await scan({
+      targets: [{ ...pinForTest(`http://127.0.0.1:${site.port}/`), login: { kind: "cookie", name: "session", value: "old" } }],
+    });
+    expect(outcomes[0]?.outcome).toMatchObject({ kind: "partial", reason: expect.stringContaining("login") });
+  });
+});
+
+test("a limit of requests holds, over TLS too", async () => {
+  const times: number[] = [];
+  const site = keep(
+    await serveSite((_request, response) => {
+      times.push(performance.now());
+      response.setHeader("content-type", "text/html").end('<a href="/1">1</a><a href="/2">2</a><a href="/3">3</a>');
+    }, makeCertificate()),
+  );
+  expect((await scanOne(`https://127.0.0.1:${site.port}/`, { options: { requests_per_second: 4 } })).kind).toBe("complete");
+  const gaps = times.slice(1).map((time, index) => time - (times[index] ?? 0));
+  // The pacer lets one through each 250 ms; what lies between it and the server may come a little sooner or later.
+  expect(gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length).toBeGreaterThan(200);
+});
+
+describe("on a bad day", () => {
+  test("a closed port and a host without a web server are unreachable", async () => {
+    const site = await serveSite(answerLinks([]));
+    await site.close();
+    for (const target of [`http://127.0.0.1:${site.port}/`, `127.0.0.1:${site.port}`])
+      expect(await scanOne(target)).toMatchObject({ kind: "unreachable", reason: expect.stringMatching(/\.$/), detections: [] });
+  });
+
+  test("a target that accepts and never answers ends, and is unreachable", async () => {
+    const site = keep(await serveSilence());
+    for (const target of [`http://127.0.0.1:${site.port}/`, `https://127.0.0.1:${site.port}/`])
+      expect(await scanOne(target), target).toMatchObject({ kind: "unreachable", reason: expect.stringContaining("no answer") });
+  }, 300_000);
+
+  test("a site that dies half-way is partial", async () => {
+    const site = keep(
+      await serveSite((request, response) => {
+        response.setHeader("content-type", "text/html").end('<a href="/1">1</a><a href="/2">2</a>');
+        if (request.url === "/1") void site.close();
+      }),
+    );
+    const outcome = await scanOne(`http://127.0.0.1:${site.port}/`, { type: "OWASP_ZAP_ACTIVE" });
+    expect(outcome).toMatchObject({ kind: "partial", reason: expect.stringContaining("could not be fetched") });
+    expect(outcome.reason).toContain("no longer answered");
+  });
+
+  test("a site whose pages hang is cut off at its time, and is partial", async () => {
+    const site = keep(
+      await serveSite((request, response) => {
+        if (request.url === "/") response.setHeader("content-type", "text/html").end('<a href="/1">1</a>');
+      }),
+    );
+    expect(await scanOne(`http://127.0.0.1:${site.port}/`, { options: { max_minutes: 0.05 } })).toMatchObject({
+      kind: "partial",
+      reason: expect.stringContaining("options.max_minutes"),
+    });
+  }, 180_000);
+
+  test("a site that fails is not clean", async () => {
+    const site = keep(await serveSite((_request, response) => void response.writeHead(503).end("down")));
+    expect(await scanOne(`http://127.0.0.1:${site.port}/`)).toMatchObject({ kind: "partial", reason: expect.stringContaining("503") });
+  });
+
+  test("a missing engine is said to be missing, with the mend", async () => {
+    const enginesFolder = mkdtempSync(join(tmpdir(), "periscan-none-"));
+    try {
+      expect(await runner.probe({ enginesFolder })).toMatchObject({ ready: false, missing: expect.stringContaining("engines install zap") });
+      await expect(scan({ targets: [pinForTest("http://127.0.0.1:9/")], context: { enginesFolder } })).rejects.toMatchObject({
+        code: "engine.missing",
+        retry: true,
+      });
+      vi.stubEnv("ZAP_HOME", enginesFolder);
+      expect(await runner.probe({ enginesFolder })).toMatchObject({ ready: false, missing: expect.stringContaining("ZAP_HOME") });
+    } finally {
+      rmSync(enginesFolder, { recursive: true });
+    }
+  });
+
+  test.each(["killed", "cancelled"])("a scan that is %s throws, says nothing of its target and leaves nothing", async (how) => {
+    const abort = new AbortController();
+    let pid = 0;
+    const site = keep(
+      await serveSite((_request, response) => {
+        response.setHeader("content-type", "text/html").end('<a href="/1">1</a>');
+        if (how === "killed") process.kill(pid, "SIGKILL");
+        else abort.abort(new Error("cancelled"));
+      }),
+    );
+    const folder = mkdtempSync(join(tmpdir(), "periscan-zap-test-"));
+    const context: RunContext = {
+      signal: abort.signal,
+      limits,
+      enginesFolder: testEnginesFolder,
+      folder,
+      log: (_message, fields) => {
+        if (typeof fields?.pid === "number") pid = fields.pid;
+      },
+    };
+    const events: EngineEvent[] = [];
+    const running = async () => {
+      const task = { type: "OWASP_ZAP" as const, options: zap.options.parse({}), targets: [pinForTest(`http://127.0.0.1:${site.port}/`)] };
+      for await (const event of runner.run(task, context)) events.push(event);
+    };
+    await expect(running()).rejects.toThrow(how === "killed" ? "ZAP was killed (SIGKILL)" : "cancelled");
+    expect(events.filter(({ kind }) => kind === "outcome")).toEqual([]);
+    expect(listZaps()).not.toContain(`${pid}`);
+    expect(readdirSync(folder)).toEqual([]);
+    rmSync(folder, { recursive: true });
+  });
+
+  test("a ZAP without rules fails the scan, and one that is the user's is used with the rules that it has", async () => {
+    const home = mkdtempSync(join(tmpdir(), "periscan-zap-home-"));
+    const site = keep(await serveSite(answerLinks([])));
+    try {
+      layOut(home, { rules: false });
+      vi.stubEnv("ZAP_HOME", home);
+      expect(findZap(testEnginesFolder)).toMatchObject({ kind: "full", folder: home });
+      await expect(scan({ targets: [pinForTest(`http://127.0.0.1:${site.port}/`)] })).rejects.toMatchObject({ code: "engine.content_empty", retry: false });
+      expect(site.asked).toEqual([]);
+      expect(await runner.probe({ enginesFolder: testEnginesFolder })).toMatchObject({ content: [{ count: 0 }] });
+      layOut(home, { rules: true });
+      expect(await scanOne(`http://127.0.0.1:${site.port}/`)).toMatchObject({ kind: "complete" });
+      expect(await runner.probe({ enginesFolder: testEnginesFolder })).toMatchObject({ ready: true, content: [{ origin: "user" }] });
+    } finally {
+      rmSync(home, { recursive: true });
+    }
+  });
+
+  test("too little memory ends it with what to do", async () => {
+    const site = keep(await serveSite(answerLinks([])));
+    const context = { limits: { ...limits, memoryBytes: 60 * 1024 ** 2 } };
+    await expect(scan({ targets: [pinForTest(`http://127.0.0.1:${site.port}/`)], context })).rejects.toMatchObject({
+      code: "engine.memory_limit",
+      retry: false,
+    });
+  });
+});
+
+test("a ZAP that runs already is used one task at a time, goes on afterwards, and is left as it was", async () => {
+  const found = findZap(testEnginesFolder);
+  if (found.kind === "missing") throw new Error(found.reason);
+  const key = "the-key-of-the-test";
+  const homeFolder = mkdtempSync(join(tmpdir(), "periscan-zap-running-"));
+  const signal = new AbortController().signal;
+  const running = await startZap({ zap: found, homeFolder, memoryBytes: limits.memoryBytes, signal, key });
+  try {
+    vi.stubEnv("PERISCAN_ZAP_URL", running.url);
+    vi.stubEnv("PERISCAN_ZAP_KEY", key);
+    const sites = [keep(await serveSite(answerApp)), keep(await serveSite(answerApp))];
+    const outcomes = await Promise.all(sites.map(({ port }) => scanOne(`http://127.0.0.1:${port}/app/`)));
+    expect(outcomes.map(({ kind, coverage }) => [kind, (coverage as { origin: string }).origin])).toEqual(
+      sites.map(({ port }) => ["complete", `http://127.0.0.1:${port}`]),
+    );
+    expect(await running.call("network/view/isHttpProxyEnabled")).toEqual({ isHttpProxyEnabled: "false" });
+    expect(await running.call("core/view/mode")).toEqual({ mode: "standard" });
+    vi.stubEnv("PERISCAN_ZAP_KEY", "wrong");
+    expect(await runner.probe({ enginesFolder: testEnginesFolder })).toMatchObject({ ready: false, missing: expect.stringContaining("PERISCAN_ZAP_KEY") });
+  } finally {
+    await running.stop();
+  }
+  expect(existsSync(homeFolder)).toBe(false);
+});
+
+test.each(["OWASP_ZAP", "OWASP_ZAP_ACTIVE"] as const)("the self-test of %s sees what is there", async (type) => {
+  const folder = mkdtempSync(join(tmpdir(), "periscan-zap-test-"));
+  const context: RunContext = { signal: new AbortController().signal, limits, enginesFolder: testEnginesFolder, folder, log: () => {} };
+  expect(await createRunner(type).selfTest(context)).toMatch(/^saw \d+ faults/);
+  rmSync(folder, { recursive: true });
+});
+
+test("no secret stands on a command line, and the file with the key is this user's alone", async () => {
+  const found = findZap(testEnginesFolder);
+  if (found.kind === "missing") throw new Error(found.reason);
+  const homeFolder = join(mkdtempSync(join(tmpdir(), "periscan-zap-test-")), "home");
+  const running = await startZap({ zap: found, homeFolder, memoryBytes: limits.memoryBytes, signal: new AbortController().signal });
+  try {
+    const file = readFileSync(join(homeFolder, "periscan.properties"), "utf8");
+    const key = /^api\.key=(\w+)$/m.exec(file)?.[1] ?? "none";
+    expect(readFileSync(`/proc/${running.pid}/cmdline`, "utf8")).not.toContain(key);
+    expect(execFileSync("stat", ["-c", "%a", homeFolder, join(homeFolder, "periscan.properties")], { encoding: "utf8" })).toBe("700\n600\n");
+  } finally {
+    await running.stop();
+  }
+  expect(listZaps()).not.toContain(`${running.pid}`);
+});
+
+async function* oneChunk(text: string): AsyncIterable<Uint8Array> {
+  yield Buffer.from(text);
+}
+
+/** A folder as a whole ZAP is unpacked to, from the parts of Periscan's build: its jar names the libraries, as ZAP's own does. */
+function layOut(home: string, { rules }: { rules: boolean }): void {
+  const built = join(testEnginesFolder, readRuleAddOn().folderName);
+  for (const name of readdirSync(home)) rmSync(join(home, name), { recursive: true });
+  symlinkSync(join(built, "lib"), join(home, "lib"));
+  const libraries = readdirSync(join(built, "lib")).map((name) => ` lib/${name} \n`);
+  writeFileSync(join(home, "manifest"), `Main-Class: org.zaproxy.zap.ZAP\nClass-Path: . \n${libraries.join("")}`);
+  execFileSync("jar", ["cfm", join(home, "zap-2.17.0.jar"), join(home, "manifest")]);
+  mkdirSync(join(home, "plugin"));
+  for (const name of readdirSync(join(built, "plugin")))
+    if (rules || !name.startsWith("periscanrules")) cpSync(join(built, "plugin", name), join(home, "plugin", name));
+}
+
+let certificate: { key: string; cert: string } | undefined;
+function makeCertificate() {
+  if (certificate) return certificate;
+  const folder = mkdtempSync(join(tmpdir(), "periscan-certificate-"));
+  const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
+  const args = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=other.test"];
+  execFileSync("openssl", args, { stdio: "ignore" });
+  certificate = { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
+  rmSync(folder, { recursive: true });
+  return certificate;
+}
