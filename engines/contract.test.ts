@@ -9,13 +9,10 @@ import { samples as nucleiSamples } from "./nuclei/samples/samples.ts";
 import { answerSamples, reportSamples } from "./openvas/samples/samples.ts";
 import { engines } from "./registry.ts";
 import { samples as sslyzeSamples } from "./sslyze/samples/samples.ts";
-
-const all: EngineSamples[] = [nmapSamples, nucleiSamples];
-const all: EngineSamples[] = [nmapSamples, sslyzeSamples];
-const all: EngineSamples[] = [nmapSamples, answerSamples, reportSamples];
 import { samples as zapSamples } from "./zap/samples/samples.ts";
 
-const all: EngineSamples[] = [nmapSamples, zapSamples];
+const all: EngineSamples[] = [nmapSamples, sslyzeSamples, answerSamples, reportSamples, zapSamples, nucleiSamples];
+
 const cases = all.flatMap((samples) => samples.files.map((file) => ({ samples, file, title: `${file.engine.type} ${file.name}: ${file.of}` })));
 
 const readBytes = ({ folder, extension }: EngineSamples, { name }: Sample) => readFileSync(new URL(`${name}.${extension}`, folder));

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { countPorts, hasPort, maxPort, parsePorts } from "./port-list.ts";
+import { countPorts, hasPort, maxPort, parsePorts } from "../kit/port-list.ts";
 
 /** What an outcome looked at on its host. */
 export const Coverage = z.object({

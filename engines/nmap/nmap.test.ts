@@ -2,12 +2,12 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { EngineEvent, PinnedTarget, RunContext } from "../kit/engine.ts";
+import { countPorts, formatPorts, hasPort, parsePorts } from "../kit/port-list.ts";
 import { runSelfTest } from "../kit/self-test.ts";
 import { pinForTest, runForTest, testEnginesFolder } from "../kit/testing.ts";
 import { covers, describeCoverage } from "./coverage.ts";
 import { nmap, nmapUdp } from "./index.ts";
 import { TcpOptions } from "./options.ts";
-import { countPorts, formatPorts, hasPort, parsePorts } from "./port-list.ts";
 import { buildArguments, createRunner } from "./run.ts";
 import { assessPort } from "./threat-levels.ts";
 

@@ -1,6 +1,6 @@
 import type { ScanType } from "@periscan/contract/scan.ts";
 import { z } from "zod";
-import { formatPorts, parsePorts } from "./port-list.ts";
+import { formatPorts, parsePorts } from "../kit/port-list.ts";
 
 const Ports = z
   .string()

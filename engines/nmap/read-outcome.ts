@@ -1,8 +1,8 @@
 import type { Detection, Observation, Outcome } from "@periscan/contract/outcome.ts";
 import type { ScanType } from "@periscan/contract/scan.ts";
+import { formatPorts, parsePorts } from "../kit/port-list.ts";
 import type { Coverage } from "./coverage.ts";
 import { isUdp, type NmapOptions } from "./options.ts";
-import { formatPorts, parsePorts } from "./port-list.ts";
 import type { NmapHost, NmapPort, NmapService } from "./read-nmap-xml.ts";
 import { assessPort } from "./threat-levels.ts";
 import type { Detail } from "./view.ts";

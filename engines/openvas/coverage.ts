@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { countPorts, hasPort, maxPort, type PortRange, parsePorts } from "../nmap/port-list.ts";
+import { countPorts, hasPort, maxPort, type PortRange, parsePorts } from "../kit/port-list.ts";
 
 /**
  * Which tests ran. `set` is a digest of the ids of all tests of the feed: the same set, the same tests. The worker remembers which other sets

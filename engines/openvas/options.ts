@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { formatPorts, parsePorts } from "../nmap/port-list.ts";
+import { formatPorts, parsePorts } from "../kit/port-list.ts";
 
 /** General results depend on all ports together: their scope names them, so the list must be short. */
 const maxPortsCharacters = 2000;

@@ -1,5 +1,5 @@
 import type { Observation, Outcome } from "@periscan/contract/outcome.ts";
-import { formatPorts, parsePorts } from "../nmap/port-list.ts";
+import { formatPorts, parsePorts } from "../kit/port-list.ts";
 import { type FeedCoverage, type ScanCoverage, scopeOf } from "./coverage.ts";
 import type { OpenvasOptions } from "./options.ts";
 import type { ScanResult, TestFacts } from "./read-answers.ts";
