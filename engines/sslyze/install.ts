@@ -57,33 +57,47 @@ export const install = (context: InstallContext): Promise<void> =>
     });
   });
 
-const pythonPackages = { "apt-get": ["python3", "python3-venv"], dnf: ["python3"], apk: ["python3"] };
-
 /** A Python that is new enough and can make environments; Debian has the second in a package of its own, which is installed. */
 async function requirePython(context: InstallContext): Promise<string> {
-  for (const tried of [false, true]) {
-    const candidates = ["python3", ...[14, 13, 12, 11, 10].map((minor) => `python3.${minor}`)].flatMap((name) => findProgram(name) ?? []);
-    let newest: string | undefined;
-    for (const python of candidates) {
-      const { minor, canMakeEnvironments } = await describePython(python);
-      if (minor !== undefined && (newest === undefined || python.endsWith("python3"))) newest = `3.${minor}`;
-      if (minor !== undefined && minor >= oldestMinor && canMakeEnvironments) return python;
-    }
-    if (tried) throw new EngineError("engine.install_failed", explainPython(newest), { retry: false });
-    await installSystemPackage("Python with venv", pythonPackages, context);
-  }
-  throw new EngineError("engine.install_failed", explainPython(undefined), { retry: false });
+  const before = await listPythons();
+  const usable = before.find(isUsable);
+  if (usable) return usable.file;
+  const newest = Math.max(...before.map(({ minor }) => minor));
+  // The system's packages would bring the same old one.
+  if (before.length > 0 && newest < oldestMinor) throw pythonMissing(`; the newest here is 3.${newest}`);
+  await installSystemPackage("Python with venv", { "apt-get": ["python3", "python3-venv"], dnf: ["python3"], apk: ["python3"] }, context);
+  const installed = (await listPythons()).find(isUsable);
+  if (!installed) throw pythonMissing("");
+  return installed.file;
 }
 
-const explainPython = (newest: string | undefined) =>
-  `SSLyze ${version} needs Python 3.${oldestMinor} or newer with venv${newest === undefined ? "" : `; this machine's python3 is ${newest}`}. Install one, so that python3 (or python3.12 and the like) is on PATH.`;
+const pythonMissing = (found: string) =>
+  new EngineError(
+    "engine.install_failed",
+    `SSLyze ${version} needs Python 3.${oldestMinor} or newer with venv${found}. Install one, so that python3 (or python3.12 and the like) is on PATH.`,
+    { retry: false },
+  );
 
-async function describePython(python: string): Promise<{ minor?: number; canMakeEnvironments: boolean }> {
-  try {
-    const { stdout } = await run(python, ["-I", "-c", "import sys; print(sys.version_info[1]); import venv, ensurepip; print('venv')"], { timeout: 20_000 });
-    return { minor: Number(stdout.split("\n")[0]), canMakeEnvironments: stdout.includes("venv") };
-  } catch (error) {
-    const [first] = String((error as { stdout?: string }).stdout ?? "").split("\n");
-    return first ? { minor: Number(first), canMakeEnvironments: false } : { canMakeEnvironments: false };
-  }
+interface Python {
+  file: string;
+  /** 11 of 3.11. */
+  minor: number;
+  canMakeEnvironments: boolean;
+}
+
+const isUsable = ({ minor, canMakeEnvironments }: Python): boolean => minor >= oldestMinor && canMakeEnvironments;
+
+async function listPythons(): Promise<Python[]> {
+  const names = ["python3", ...[14, 13, 12, 11, 10].map((minor) => `python3.${minor}`)];
+  const described = await Promise.all(names.map(findProgram).map((file) => (file ? describePython(file) : undefined)));
+  return described.filter((python) => python !== undefined);
+}
+
+const question = "import sys; print(sys.version_info[1], flush=True); import venv, ensurepip; print('venv')";
+
+/** Undefined where it is no Python that starts. */
+async function describePython(file: string): Promise<Python | undefined> {
+  const answer = await run(file, ["-I", "-c", question], { timeout: 20_000 }).catch((error: { stdout?: string }) => ({ stdout: error.stdout ?? "" }));
+  const minor = /^\d+/.exec(answer.stdout)?.[0];
+  return minor === undefined ? undefined : { file, minor: Number(minor), canMakeEnvironments: answer.stdout.includes("venv") };
 }
