@@ -1,5 +1,8 @@
 import { defineConfig } from "vitest/config";
 
+/** The engines that take seconds to start. */
+const engineTests = "engines/{sslyze,openvas,zap,nuclei}/**/*.test.ts";
+
 export default defineConfig({
   test: {
     projects: [
@@ -8,14 +11,19 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["{contract,engines,worker,server,sdk,cli}/**/*.test.ts"],
+          exclude: [engineTests],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 0 },
         },
       },
       {
+        // The real engines, one file after the other: they look whether a process of theirs is left.
+        test: { name: "engines", include: [engineTests], testTimeout: 120_000, hookTimeout: 300_000, fileParallelism: false, sequence: { groupOrder: 1 } },
+      },
+      {
         // The whole platform on real hosts, one file after the other: each of them uses the machine whole.
-        test: { name: "e2e", include: ["test/e2e/*.test.ts"], testTimeout: 300_000, hookTimeout: 120_000, fileParallelism: false, sequence: { groupOrder: 1 } },
+        test: { name: "e2e", include: ["test/e2e/*.test.ts"], testTimeout: 300_000, hookTimeout: 120_000, fileParallelism: false, sequence: { groupOrder: 2 } },
       },
     ],
   },

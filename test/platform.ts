@@ -4,8 +4,11 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { testEnginesFolder } from "@periscan/engines/kit/testing.ts";
 import { type Client, createClient } from "@periscan/sdk/client.ts";
 import { guardNetworks } from "./hosts/start-hosts.ts";
 
@@ -29,6 +32,31 @@ export interface PlatformSettings {
   environment?: Record<string, string>;
 }
 
+export interface Run {
+  code: number | null;
+  out: string;
+  err: string;
+}
+
+/** A command of the command line on this data folder, as a process of its own. */
+export function startCommand(dataFolder: string, args: string[], environment: Record<string, string> = {}): ChildProcess {
+  const { PERISCAN_SERVER: _server, PERISCAN_API_KEY: _key, ...rest } = process.env;
+  return spawn(process.execPath, [cliFile, ...args], {
+    env: { ...rest, PERISCAN_ENGINES: testEnginesFolder, PERISCAN_DATA: dataFolder, ...environment },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+}
+
+export async function runCommand(dataFolder: string, args: string[], environment: Record<string, string> = {}): Promise<Run> {
+  const child = startCommand(dataFolder, args, environment);
+  const [out, err, [code]] = await Promise.all([
+    text(child.stdout as Readable),
+    text(child.stderr as Readable),
+    once(child, "close") as Promise<[number | null]>,
+  ]);
+  return { code, out, err };
+}
+
 /** A folder for data that others may pass through: PostgreSQL runs as an account of its own. */
 export function makeDataFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "periscan-e2e-"));
@@ -43,7 +71,7 @@ export async function startTestPlatform({ dataFolder = makeDataFolder(), environ
     dataFolder,
     async start() {
       const child = spawn(process.execPath, [cliFile, "up", "--port", port], {
-        env: { ...process.env, ...environment, PERISCAN_DATA: dataFolder },
+        env: { ...process.env, PERISCAN_ENGINES: testEnginesFolder, ...environment, PERISCAN_DATA: dataFolder },
         stdio: ["ignore", "pipe", process.env.PERISCAN_TEST_LOG ? "inherit" : "ignore"],
       });
       platform.process = child;

@@ -1,5 +1,6 @@
 import { type NewScan, type Scan, ScanType } from "@periscan/contract/scan.ts";
 import { ScanDocument } from "@periscan/contract/scan-document.ts";
+import { findEngine } from "@periscan/engines/registry.ts";
 import { ApiError, type Client } from "@periscan/sdk/client.ts";
 import { Argument, type Command, InvalidArgumentError } from "commander";
 import { installMissing } from "../install-engine.ts";
@@ -15,7 +16,7 @@ interface Options {
   output: string;
   wait: boolean;
   ports?: string;
-  option?: Record<string, unknown>;
+  option?: Record<string, string>;
   yes?: boolean;
   login?: boolean;
 }
@@ -71,11 +72,25 @@ function readType(text: string): ScanType {
   throw new InvalidArgumentError(`give one of ${ScanType.options.join(", ")}`);
 }
 
-/** `name=value`; numbers, booleans and lists as JSON, anything else as text. */
-function collectOption(text: string, options: Record<string, unknown> = {}): Record<string, unknown> {
+function collectOption(text: string, options: Record<string, string> = {}): Record<string, string> {
   const [, name, value = ""] = /^([a-z_]+)=(.*)$/s.exec(text) ?? [];
   if (name === undefined) throw new InvalidArgumentError("give name=value");
-  return { ...options, [name]: /^(true|false|-?\d+(\.\d+)?|\[.*\])$/s.test(value) ? JSON.parse(value) : value };
+  return { ...options, [name]: value };
+}
+
+/** Numbers, booleans and lists as JSON, unless the engine wants the text as it is: `ports=443` is a list of ports. */
+function readOptions(type: ScanType, texts: Record<string, string>): Record<string, unknown> {
+  const engine = findEngine(type);
+  const wantsText = (name: string, text: string) => engine?.options.safeParse({ [name]: text }).success === true;
+  return Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, wantsText(name, text) ? text : parseValue(text)]));
+}
+
+function parseValue(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 async function runScan(type: ScanType, targets: string[], options: Options): Promise<void> {
@@ -90,7 +105,12 @@ async function runScan(type: ScanType, targets: string[], options: Options): Pro
     }
     if (interrupted.aborted) throw new UserError("Stopped before the scan was started.");
     const login = options.login ? { use_authentication: true } : {};
-    const request = { type, targets, ...login, options: { ...options.option, ...(options.ports === undefined ? {} : { ports: options.ports }) } };
+    const request = {
+      type,
+      targets,
+      ...login,
+      options: readOptions(type, { ...options.option, ...(options.ports === undefined ? {} : { ports: options.ports }) }),
+    };
     const scan = await startScan(first.client, request);
     if (!options.wait) {
       if (options.json) printJson({ scan, risks: [], files: [] });

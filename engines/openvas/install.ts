@@ -7,7 +7,7 @@ import { z } from "zod";
 import { EngineError, type InstallContext } from "../kit/engine.ts";
 import { findProgram } from "../kit/find-program.ts";
 import { installFolder, installSystemPackage, runStep, withInstallLock } from "../kit/install.ts";
-import { askState, countTests, isIndexOf, originOf, readFeedInfo, readIndex } from "./feed.ts";
+import { askState, countTests, isIndexOf, noTests, originOf, readFeedInfo, readIndex } from "./feed.ts";
 import { nameAddress, type OspAddress } from "./osp-client.ts";
 import { installedName, readFeedFolder, readOwnScanner, rootFolder } from "./settings.ts";
 
@@ -71,8 +71,11 @@ function probeInstalled(enginesFolder: string): Omit<EngineStatus, "type" | "ins
   if (missing || version === undefined) return { ready: false, ...(version ? { version } : {}), missing: missing ?? "OpenVAS is not installed." };
   const folder = readFeedFolder(enginesFolder);
   const feed = readFeedInfo(folder);
-  if (!feed) return { ready: true, version, content: [{ name: "No feed", version: "", count: 0, origin: "user" }] };
-  return { ready: true, version, content: [{ name: feed.name, version: feed.version, count: countTests(folder, feed), origin: originOf(feed.vendor) }] };
+  const count = feed ? countTests(folder, feed) : 0;
+  const content = [
+    feed ? { name: feed.name, version: feed.version, count, origin: originOf(feed.vendor) } : { name: "Feed", version: "", count, origin: "user" as const },
+  ];
+  return count > 0 ? { ready: true, version, content } : { ready: false, version, content, missing: noTests().message };
 }
 
 /** `23.45.1-2` to `23.45.1`. */

@@ -387,7 +387,11 @@ describe.skipIf(!isRoot)("the installed scanner", () => {
   test("without tests fails the scan", async () => {
     const empty = mkdtempSync(join(folder, "empty-"));
     process.env.PERISCAN_OPENVAS_FEED = empty;
-    expect(await runner.probe({ enginesFolder })).toMatchObject({ ready: true, content: [{ count: 0 }] });
+    expect(await runner.probe({ enginesFolder })).toMatchObject({
+      ready: false,
+      content: [{ count: 0 }],
+      missing: expect.stringContaining("greenbone-feed-sync"),
+    });
     await expect(scan(["127.0.0.1"], {}, { enginesFolder })).rejects.toMatchObject({
       code: "engine.content_empty",
       retry: false,

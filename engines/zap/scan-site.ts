@@ -127,9 +127,12 @@ function noteStart(scan: SiteScan, { origin, login }: SiteTask): void {
     scan.cut.push(`The start page answered with an error (${status}), so little of the site could be looked at. Scan it again when it works.`);
   else if (refusals.has(status))
     scan.notes.push(`The start page wants a login (${status}). With a login of the target, and use_authentication, more is looked at.`);
-  else if (status >= 400) scan.notes.push(`The start page answered ${status}. Give the URL of a page that is there.`);
+  // A host without a page at its root is usual; a page that somebody named and that is not there was never looked at.
+  else if (status >= 400 && origin.path === "/")
+    scan.notes.push(`The start page answered ${status}: what no page leads to was not seen. Give the URL of a page that is there.`);
+  else if (status >= 400) scan.cut.push(`There is no such page: it answered ${status}. Give the URL of a page that is there.`);
   else if (status >= 300 && target !== undefined && !isInScope(target, origin))
-    scan.notes.push(`The start page leads to ${cutUrl(target)}, which is no part of this target and was not scanned. Scan it as a target of its own.`);
+    scan.cut.push(`The start page leads to ${cutUrl(target)}, which is no part of this target and was not scanned. Scan that one.`);
 }
 
 const isLoginRefused = (status: number, target: string | undefined) =>

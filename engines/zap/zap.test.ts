@@ -183,7 +183,7 @@ describe("nothing but the target is reached", () => {
     const elsewhere = keep(await serveSite(answerLinks([])));
     const site = keep(await serveSite((_request, response) => void response.writeHead(302, { location: `http://127.0.0.1:${elsewhere.port}/` }).end()));
     const outcome = await scanOne(`http://127.0.0.1:${site.port}/`);
-    expect(outcome.notes.join()).toContain(`leads to http://127.0.0.1:${elsewhere.port}/`);
+    expect(outcome).toMatchObject({ kind: "partial", reason: expect.stringContaining(`leads to http://127.0.0.1:${elsewhere.port}/`) });
     expect(elsewhere.asked).toEqual([]);
   });
 });
@@ -280,6 +280,12 @@ describe("on a bad day", () => {
   test("a site that fails is not clean", async () => {
     const site = keep(await serveSite((_request, response) => void response.writeHead(503).end("down")));
     expect(await scanOne(`http://127.0.0.1:${site.port}/`)).toMatchObject({ kind: "partial", reason: expect.stringContaining("503") });
+  });
+
+  test("a page that somebody named and that is not there is not clean; a host without a page at its root is noted", async () => {
+    const site = keep(await serveSite((_request, response) => void response.writeHead(404).end("nothing")));
+    expect(await scanOne(`http://127.0.0.1:${site.port}/app/`)).toMatchObject({ kind: "partial", reason: expect.stringContaining("no such page") });
+    expect(await scanOne(`http://127.0.0.1:${site.port}/`)).toMatchObject({ kind: "complete", notes: [expect.stringContaining("404")] });
   });
 
   test("a missing engine is said to be missing, with the mend", async () => {

@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { createServer, type Server } from "node:net";
@@ -6,13 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { cliFile, findPostgres, findProcesses, isNmap, makeDataFolder, startTestPlatform, until } from "../platform.ts";
-
-interface Run {
-  code: number | null;
-  out: string;
-  err: string;
-}
+import { findPostgres, findProcesses, isNmap, makeDataFolder, runCommand, startCommand, startTestPlatform, until } from "../platform.ts";
 
 let dataFolder: string;
 let output: string;
@@ -31,16 +24,8 @@ afterAll(() => {
   rmSync(output, { recursive: true, force: true });
 });
 
-function start(args: string[], environment: Record<string, string> = {}): ChildProcess {
-  const { PERISCAN_SERVER: _server, PERISCAN_API_KEY: _key, ...rest } = process.env;
-  return spawn(process.execPath, [cliFile, ...args], { env: { ...rest, PERISCAN_DATA: dataFolder, ...environment }, stdio: ["ignore", "pipe", "pipe"] });
-}
-
-async function run(...args: string[]): Promise<Run> {
-  const child = start(args);
-  const [out, err, [code]] = await Promise.all([text(child.stdout as never), text(child.stderr as never), once(child, "close") as Promise<[number | null]>]);
-  return { code, out, err };
-}
+const start = (args: string[], environment: Record<string, string> = {}) => startCommand(dataFolder, args, environment);
+const run = (...args: string[]) => runCommand(dataFolder, args);
 
 test("`scan` on an empty data folder sets everything up, shows the risks, keeps the files, and leaves nothing running", async () => {
   const { code, out, err } = await run("scan", "NMAP", "127.0.0.1", "--ports", `${port}`, "--output", output);
