@@ -88,7 +88,7 @@ test("every rule has a fault and a look-alike to be tried on", () => {
 describe.each([
   { kind: "passive", scheme: "https", isActive: false },
   { kind: "passive", scheme: "http", isActive: false },
-  { kind: "active", scheme: "https", isActive: true },
+  { kind: "active", scheme: "http", isActive: true },
 ] as const)("$kind rules over $scheme", ({ kind, scheme, isActive }) => {
   let seen: SiteScan;
   let sides: Map<string, Map<string, Alert>>;
@@ -130,9 +130,10 @@ describe("a page that is made to hold a rule up", () => {
     sites.push(site);
     await zap.call("core/action/newSession", { name: "", overwrite: true });
     await zap.call("network/action/setHttpProxyEnabled", { enabled: false });
+    await zap.call("pscan/action/setScanOnlyInScope", { onlyInScope: false });
     await zap.call("stats/action/clearStats", { keyPrefix: "stats." });
     for (const name of names) await zap.call("core/action/accessUrl", { url: `http://127.0.0.1:${site.port}/hostile/${name}`, followRedirects: false });
-    await expect.poll(() => zap.call("pscan/view/recordsToScan"), { timeout: 60_000, interval: 200 }).toEqual({ recordsToScan: "0" });
+    await expect.poll(() => zap.call("pscan/view/recordsToScan"), { timeout: 200_000, interval: 200 }).toEqual({ recordsToScan: "0" });
     const counts = (await zap.call("stats/view/stats", { keyPrefix: "stats.periscan." })) as Record<string, string>;
     return Object.fromEntries(Object.entries(counts).map(([key, value]) => [key.replace("stats.periscan.", ""), Number(value)]));
   }
@@ -141,7 +142,7 @@ describe("a page that is made to hold a rule up", () => {
     const names = Object.keys(hostilePages);
     const counts = await fetchHostile(names);
     expect(counts).toEqual({ "rule.ran": names.length * loaded.passive.ids.length });
-  }, 100_000);
+  }, 250_000);
 
   test("ends the rule where it does, and the rule counts as failed", async () => {
     await zap.call("periscan/action/setRuleTime", { milliseconds: 0 });
@@ -153,5 +154,5 @@ describe("a page that is made to hold a rule up", () => {
     } finally {
       await zap.call("periscan/action/setRuleTime", { milliseconds: 2000 });
     }
-  }, 100_000);
+  }, 250_000);
 });

@@ -3,6 +3,7 @@ package io.periscan.zap.active;
 import io.periscan.zap.Rule;
 import io.periscan.zap.page.Page;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -33,7 +34,7 @@ public final class BackupRule extends PageRule {
 
     private boolean isSource(String url) throws IOException {
         Page answer = send(requestFor(url));
-        String text = new String(answer.message().getResponseBody().getContent(), java.nio.charset.StandardCharsets.ISO_8859_1);
+        String text = new String(answer.message().getResponseBody().getContent(), StandardCharsets.ISO_8859_1);
         return answer.status() == 200 && answer.find(SOURCE, text.substring(0, Math.min(text.length(), 1 << 16))) != null;
     }
 }

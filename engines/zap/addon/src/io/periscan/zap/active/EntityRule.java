@@ -3,6 +3,8 @@ package io.periscan.zap.active;
 import io.periscan.zap.Rule;
 import io.periscan.zap.page.Page;
 import java.io.IOException;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.parosproxy.paros.network.HttpMessage;
 
 /**
@@ -42,7 +44,7 @@ public final class EntityRule extends PageRule {
 
     /** The first element of an XML body; for any other body a name that says nothing. */
     private static String rootOf(String body) {
-        java.util.regex.Matcher root = java.util.regex.Pattern.compile("^\\s{0,50}(?:<\\?[^>]{0,200}>\\s{0,50})?<([A-Za-z][\\w.-]{0,60})[\\s/>]").matcher(body);
+        Matcher root = Pattern.compile("^\\s{0,50}(?:<\\?[^>]{0,200}>\\s{0,50})?<([A-Za-z][\\w.-]{0,60})[\\s/>]").matcher(body);
         return root.find() ? root.group(1) : "root";
     }
 

@@ -1,6 +1,7 @@
 package io.periscan.zap.active;
 
 import io.periscan.zap.page.Page;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.regex.Pattern;
 
@@ -11,7 +12,7 @@ final class ExposedFiles {
         boolean is(Page answer) {
             if (answer.status() != 200 && answer.status() != 206) return false;
             byte[] bytes = answer.message().getResponseBody().getContent();
-            String head = new String(bytes, 0, Math.min(bytes.length, HEAD_BYTES), java.nio.charset.StandardCharsets.ISO_8859_1);
+            String head = new String(bytes, 0, Math.min(bytes.length, HEAD_BYTES), StandardCharsets.ISO_8859_1);
             return answer.find(content, head) != null;
         }
     }
@@ -23,7 +24,7 @@ final class ExposedFiles {
     static final List<File> SECRET = List.of(
             file(".git/HEAD", "^(?:ref: refs/|[0-9a-f]{40}\\s)"),
             file(".svn/wc.db", "^SQLite format 3"),
-            file(".hg/requires", "^(?:[a-z-]{3,30}\\n){1,20}"),
+            file(".hg/requires", "^(?:[a-z0-9-]{3,40}\\n){0,20}?(?:revlogv[12]|store|generaldelta)\\n"),
             file(".env", "(?m)^[A-Z][A-Z0-9_]{2,40}=[^<\\n]{0,200}\\n(?:.{0,200}\\n){0,20}?[A-Z][A-Z0-9_]{2,40}="),
             file(".htpasswd", "(?m)^[\\w.@-]{1,60}:(?:\\$apr1\\$|\\$2[aby]\\$|\\{SHA\\}|\\$[156]\\$)"),
             file(".npmrc", "_authToken\\s{0,5}=|_password\\s{0,5}="),

@@ -31,7 +31,9 @@ public final class RedirectRule extends ParameterRule {
     }
 
     private static String refresh(Page answer) {
-        for (Tag tag : answer.tags()) if (tag.is("meta") && tag.word("http-equiv").equals("refresh")) return tag.text("content").replaceFirst("(?i)^[\\d. ]{0,10};\\s{0,5}url\\s{0,5}=\\s{0,5}['\"]?", "");
+        for (Tag tag : answer.tags())
+            if (tag.is("meta") && tag.word("http-equiv").equals("refresh"))
+                return tag.text("content").replaceFirst("(?i)^[\\d. ]{0,10};\\s{0,5}url\\s{0,5}=\\s{0,5}['\"]?", "");
         return "";
     }
 

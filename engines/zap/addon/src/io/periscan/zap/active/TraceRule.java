@@ -3,6 +3,7 @@ package io.periscan.zap.active;
 import io.periscan.zap.Rule;
 import io.periscan.zap.page.Page;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import org.parosproxy.paros.network.HttpMessage;
 
 /** TRACE sends a request back, with what proxies on the way put into it. WSTG-CONF-06. Proven by a header of ours in the body. */
@@ -22,7 +23,7 @@ public final class TraceRule extends PageRule {
         message.getRequestHeader().setMethod("TRACE");
         message.getRequestHeader().setHeader("X-Periscan-Trace", token);
         Page answer = send(message);
-        String body = new String(answer.message().getResponseBody().getContent(), java.nio.charset.StandardCharsets.ISO_8859_1);
+        String body = new String(answer.message().getResponseBody().getContent(), StandardCharsets.ISO_8859_1);
         if (answer.isOk() && body.contains(token)) report(answer, "TRACE", "TRACE " + folder, token);
     }
 }

@@ -42,12 +42,14 @@ final class FormRules {
     }
 
     private static void passwordInAddress(Page page, Report report) {
-        for (Form form : Form.of(page)) if (!form.isPost() && !form.tag().word("method").equals("dialog") && form.hasPassword()) report.raise(nameOf(form.tag()), form.action());
+        for (Form form : Form.of(page))
+            if (!form.isPost() && !form.tag().word("method").equals("dialog") && form.hasPassword()) report.raise(nameOf(form.tag()), form.action());
     }
 
     private static void forgeable(Page page, Report report) {
         if (hasTokenElsewhere(page)) return;
-        for (Form form : Form.of(page)) if (form.isPost() && !isForeign(form, page) && form.fields().stream().noneMatch(FormRules::isToken)) report.raise(nameOf(form.tag()), form.action());
+        for (Form form : Form.of(page))
+            if (form.isPost() && !isForeign(form, page) && form.fields().stream().noneMatch(FormRules::isToken)) report.raise(nameOf(form.tag()), form.action());
     }
 
     /** Pages whose scripts send the token keep it in a meta element. */

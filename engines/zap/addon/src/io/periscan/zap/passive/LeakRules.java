@@ -7,6 +7,7 @@ import io.periscan.zap.Rule.Level;
 import io.periscan.zap.page.Page;
 import io.periscan.zap.page.Tag;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -57,7 +58,7 @@ final class LeakRules {
 
     private static void inAddress(Page page, Report report) {
         for (HtmlParameter parameter : page.message().getUrlParams()) {
-            String name = parameter.getName().toLowerCase(java.util.Locale.ROOT).replace('-', '_');
+            String name = parameter.getName().toLowerCase(Locale.ROOT).replace('-', '_');
             int length = parameter.getValue().length();
             if ((PASSWORDS.contains(name) && length >= SHORTEST_PASSWORD) || (TOKENS.contains(name) && length >= SHORTEST_TOKEN)) report.raise(parameter.getName(), "");
         }

@@ -58,7 +58,8 @@ final class PolicyRules {
         List<Policy> policies = policies(page);
         if (!page.isDocument() || policies.isEmpty() || policies.stream().allMatch(PolicyRules::letsScriptsRun)) return;
         List<String> missing = new ArrayList<>();
-        for (String directive : List.of("object-src", "base-uri", "form-action")) if (policies.stream().noneMatch((policy) -> policy.restricts(directive))) missing.add(directive);
+        for (String directive : List.of("object-src", "base-uri", "form-action"))
+            if (policies.stream().noneMatch((policy) -> policy.restricts(directive))) missing.add(directive);
         if (!missing.isEmpty()) report.raise(HEADER + ": no " + String.join(", ", missing), policies.get(0).text());
     }
 

@@ -7,6 +7,7 @@ import io.periscan.zap.Rule.Level;
 import io.periscan.zap.page.Page;
 import java.util.List;
 import java.util.Locale;
+import java.util.regex.Pattern;
 import org.parosproxy.paros.network.HtmlParameter;
 
 /** Redirects. WSTG-CLNT-04, WSTG-ATHZ-02; ASVS 3.7.2. */
@@ -29,7 +30,7 @@ final class RedirectRules {
     }
 
     private static boolean isOwn(String location, Page page) {
-        return location.toLowerCase(Locale.ROOT).replaceFirst("^(https?:)?//", "").matches(java.util.regex.Pattern.quote(page.host()) + "([:/?#].*)?");
+        return location.toLowerCase(Locale.ROOT).replaceFirst("^(https?:)?//", "").matches(Pattern.quote(page.host()) + "([:/?#].*)?");
     }
 
     private static void withPage(Page page, Report report) {

@@ -7,10 +7,10 @@ import io.periscan.zap.Rule.Level;
 import io.periscan.zap.page.Cookie;
 import io.periscan.zap.page.Page;
 import io.periscan.zap.page.Tag;
+import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -21,26 +21,35 @@ import org.parosproxy.paros.network.HtmlParameter;
  * alone: enough to find it by, not enough to use.
  */
 final class SecretRules {
-    private static final Pattern CARD = Pattern.compile("(?<![\\w.-])[2-6]\\d{3}[ -]?\\d{4,6}[ -]?\\d{4,5}(?:[ -]?\\d{4})?(?![\\w-]|\\.\\d)");
+    private static final Pattern CARD = Pattern.compile("(?<![\\w.=\"'/-])[2-6]\\d{3}[ -]?\\d{4,6}[ -]?\\d{4,5}(?:[ -]?\\d{4})?(?![\\w-]|\\.\\d)");
     /** Numbers that payment services publish for tests. */
     private static final Set<String> TEST_CARDS = Set.of(
             "4111111111111111", "4242424242424242", "4012888888881881", "4000056655665556", "5555555555554444", "5105105105105100", "2223003122003222", "378282246310005", "371449635398431", "6011111111111117", "30569309025904", "3056930009020004", "3530111333300000");
 
     private static final Pattern PRIVATE_KEY = Pattern.compile("-----BEGIN (?:[A-Z]{2,10} ){0,2}PRIVATE KEY(?: BLOCK)?-----");
 
-    /** Keys whose owners gave them a shape of their own, so that they are told from other text. */
-    private static final Map<String, Pattern> KEYS = Map.of(
-            "AWS access key", Pattern.compile("(?<![A-Za-z0-9/+])(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Za-z0-9/+])"),
-            "GitHub token", Pattern.compile("(?<![\\w-])(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{82})(?![\\w-])"),
-            "GitLab token", Pattern.compile("(?<![\\w-])glpat-[\\w-]{20}(?![\\w-])"),
-            "Slack token", Pattern.compile("(?<![\\w-])xox[abprs]-\\d{6,15}-[\\w-]{10,80}"),
-            "Stripe secret key", Pattern.compile("(?<![\\w-])[sr]k_live_[0-9A-Za-z]{20,100}"),
-            "SendGrid key", Pattern.compile("(?<![\\w-])SG\\.[\\w-]{22}\\.[\\w-]{43}(?![\\w-])"),
-            "npm token", Pattern.compile("(?<![\\w-])npm_[A-Za-z0-9]{36}(?![\\w-])"),
-            "Azure storage key", Pattern.compile("AccountKey=[A-Za-z0-9+/]{86}=="));
+    /**
+     * A key whose owner gave it a shape of its own, so that it is told from other text.
+     *
+     * @param begins what such keys begin with; a page without any of it is not searched
+     */
+    private record Key(String owner, List<String> begins, Pattern shape) {}
 
-    private static final Pattern DATABASE_LOGIN = Pattern.compile(
-            "(?i)(?:postgres(?:ql)?|mysql|mariadb|mongodb(?:\\+srv)?|rediss?|amqps?)://[^\\s:@/\"'<]{1,60}:[^\\s:@/\"'<]{1,100}@|jdbc:[a-z]{2,20}:[^\\s\"'<]{1,200}?[?&;](?:password|pwd)=[^\\s\"'<&;]|(?:Data Source|Server)=[^;\"'<\\n]{1,100};[^\"'<\\n]{0,200}?(?:Password|Pwd)=[^;\"'<\\s]");
+    private static final List<Key> KEYS = List.of(
+            new Key("AWS access key", List.of("AKIA", "ASIA"), Pattern.compile("(?<![A-Za-z0-9/+])(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Za-z0-9/+])")),
+            new Key("GitHub token", List.of("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), Pattern.compile("(?<![\\w-])gh[pousr]_[A-Za-z0-9]{36}(?![\\w-])")),
+            new Key("GitHub token", List.of("github_pat_"), Pattern.compile("github_pat_[A-Za-z0-9_]{82}(?![\\w-])")),
+            new Key("GitLab token", List.of("glpat-"), Pattern.compile("glpat-[\\w-]{20}(?![\\w-])")),
+            new Key("Slack token", List.of("xox"), Pattern.compile("xox[abprs]-\\d{6,15}-[\\w-]{10,80}")),
+            new Key("Stripe secret key", List.of("k_live_"), Pattern.compile("(?<![\\w-])[sr]k_live_[0-9A-Za-z]{20,100}")),
+            new Key("SendGrid key", List.of("SG."), Pattern.compile("SG\\.[\\w-]{22}\\.[\\w-]{43}(?![\\w-])")),
+            new Key("npm token", List.of("npm_"), Pattern.compile("npm_[A-Za-z0-9]{36}(?![\\w-])")),
+            new Key("Azure storage key", List.of("AccountKey="), Pattern.compile("AccountKey=[A-Za-z0-9+/]{86}==")));
+
+    private static final List<Pattern> DATABASE_LOGINS = List.of(
+            Pattern.compile("(?:postgres(?:ql)?|mysql|mariadb|mongodb(?:\\+srv)?|rediss?|amqps?)://[^\\s:@/\"'<]{1,60}:[^\\s:@/\"'<]{1,100}@"),
+            Pattern.compile("jdbc:[a-z]{2,20}:[^\\s\"'<?;]{1,150}+[?;][^\\s\"'<]{0,100}?(?:password|pwd)=[^\\s\"'<&;]"),
+            Pattern.compile("(?:Data Source|Server)=[^;\"'<\\n]{1,100}+;[^\"'<\\n]{0,100}?(?:Password|Pwd)=[^;\"'<\\s]"));
 
     private static final Pattern JWT = Pattern.compile("(?<![\\w-])(eyJ[\\w-]{5,500}+)\\.eyJ[\\w-]{2,2000}+\\.");
     private static final Pattern NO_ALGORITHM = Pattern.compile("(?i)\"alg\"\\s{0,5}:\\s{0,5}\"none\"");
@@ -52,7 +61,7 @@ final class SecretRules {
 
     static List<PassiveRule> all() {
         return List.of(
-                rule(910053, "Page holds a payment card number", Level.MEDIUM, 359, SecretRules::cards),
+                rule(910053, "Page holds a payment card number", Level.MEDIUM, Confidence.LOW, 359, SecretRules::cards),
                 rule(910054, "Page holds a private key", Level.HIGH, Confidence.HIGH, 312, SecretRules::privateKey),
                 rule(910055, "Page holds an access key of a cloud service", Level.HIGH, 312, SecretRules::keys),
                 rule(910056, "Page holds a login of a database", Level.HIGH, 312, SecretRules::databaseLogin),
@@ -87,15 +96,17 @@ final class SecretRules {
     }
 
     private static void keys(Page page, Report report) {
-        KEYS.forEach((owner, shape) -> {
-            String found = page.find(shape);
-            if (found != null && !found.endsWith("EXAMPLE")) report.raise(owner, found.substring(0, 8));
-        });
+        for (Key key : KEYS) {
+            String found = key.begins.stream().anyMatch(page.text()::contains) ? page.find(key.shape) : null;
+            if (found != null && !found.endsWith("EXAMPLE")) report.raise(key.owner, found.substring(0, 8));
+        }
     }
 
     private static void databaseLogin(Page page, Report report) {
-        String found = page.find(DATABASE_LOGIN);
-        if (found != null) report.raise("", found.substring(0, Math.min(12, found.length())));
+        for (Pattern login : DATABASE_LOGINS) {
+            String found = page.find(login);
+            if (found != null) report.raise("", found.substring(0, Math.min(12, found.length())));
+        }
     }
 
     private static void unsignedToken(Page page, Report report) {
@@ -129,7 +140,7 @@ final class SecretRules {
 
     private static String decode(String value) {
         try {
-            return java.net.URLDecoder.decode(value, StandardCharsets.UTF_8);
+            return URLDecoder.decode(value, StandardCharsets.UTF_8);
         } catch (IllegalArgumentException notEncoded) {
             return value;
         }
