@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TargetLogin } from "@periscan/contract/target.ts";
-import { type Alert, createApi, type FetchedPage, type Message, readHeader, readStatus, type ZapApi } from "./api-answers.ts";
+import { EngineError } from "../kit/engine.ts";
+import { type Alert, createApi, type FetchedPage, type Message, type ZapApi } from "./api-answers.ts";
 import { type CallZap, ZapApiError } from "./call-zap.ts";
+import { cutUrl, judgeEnd, judgePages, judgeStart } from "./judge-site.ts";
 import type { ZapOptions } from "./options.ts";
 import { formatOrigin, formatScope, formatStart, isInScope, type Origin } from "./origin.ts";
 import type { Rules } from "./read-rules.ts";
@@ -55,13 +57,13 @@ export async function scanSite(task: SiteTask): Promise<SiteScan> {
   await prepare(api, task);
   const start = await openStart(api, task);
   const scan: SiteScan = { start, pages: [], alerts: [], messages: new Map(), ran: [...task.rules.passive.ids], whole: false, cut: [], notes: [] };
-  noteStart(scan, task);
+  judgeStart(scan, task);
   const run: Run = { api, task, scan, end, share: task.isActive ? 0.25 : 0.8 };
   await crawl(run);
   await awaitPassiveRules(run);
   if (task.isActive) await attack(run);
   await collect(run);
-  await checkEnd(run);
+  await judgeEnd(api, task, scan);
   return scan;
 }
 
@@ -76,6 +78,14 @@ interface Run {
 }
 
 const isOver = ({ end }: Run) => performance.now() >= end;
+
+/** What was fetched is looked at even where the time is over. */
+const graceSeconds = 60;
+
+/** Their content tells the rules nothing, and costs the most. */
+const downloads =
+  "(?i)^[^?#]*\\.(?:zip|gz|tgz|bz2|xz|7z|rar|tar|iso|img|dmg|exe|msi|deb|rpm|apk|jar|mp[34]|m4[av]|mkv|avi|mov|webm|ogg|wav|flac|woff2?|ttf|otf|pdf|docx?|xlsx?|pptx?)(?:[?#].*)?$";
+const logouts = "(?i)^[^?#]*(?:log|sign)[-_]?(?:out|off)\\b.*$";
 
 const describeTime = ({ task }: Run, what: string) =>
   `${what} was stopped after ${task.options.max_minutes} minutes. Raise options.max_minutes, or scan a smaller part of the site.`;
@@ -92,7 +102,7 @@ async function prepare(api: ZapApi, { proxy, origin, options, login }: SiteTask)
   await api.do("context/action/newContext", { contextName });
   await api.do("context/action/includeInContext", { contextName, regex: formatScope(origin) });
   // A page that ends the session would leave the rest of the scan outside.
-  if (login) await api.do("context/action/excludeFromContext", { contextName, regex: "(?i)^[^?#]*(?:log|sign)[-_]?(?:out|off)\\b.*$" });
+  for (const regex of login ? [downloads, logouts] : [downloads]) await api.do("context/action/excludeFromContext", { contextName, regex });
   await api.do("pscan/action/setScanOnlyInScope", { onlyInScope: true });
   const integers = { MaxDepth: options.spider_depth, MaxChildren: options.max_children, ThreadCount: options.requests_at_once, MaxDuration: 0 };
   for (const [name, value] of Object.entries(integers)) await api.do(`spider/action/setOption${name}`, { Integer: value });
@@ -108,37 +118,18 @@ async function openStart(api: ZapApi, { origin, proxy }: SiteTask): Promise<Mess
   } catch (error) {
     // A broken connection is an internal error to ZAP; a ZAP that is gone is status 0.
     if (!(error instanceof ZapApiError) || error.status !== 500) throw error;
+    if (proxy.counts.clients === 0)
+      throw new EngineError(
+        "engine.proxy_unreached",
+        "ZAP did not come through the worker's proxy on 127.0.0.1. A ZAP that runs already must be on the worker's machine; a container of it needs the host's network.",
+        {
+          retry: false,
+        },
+      );
     const why = proxy.counts.connected > 0 ? "It accepted a connection, and gave no answer that ZAP can read" : "It accepted no connection";
     throw new UnreachableError(`${formatStart(origin)} could not be opened. ${why}.`, { cause: error });
   }
 }
-
-const refusals = new Set([401, 403, 407]);
-
-function noteStart(scan: SiteScan, { origin, login }: SiteTask): void {
-  const status = readStatus(scan.start.responseHeader);
-  const location = readHeader(scan.start.responseHeader, "location");
-  const target = location === undefined ? undefined : URL.parse(location, formatStart(origin))?.href;
-  if (login && isLoginRefused(status, target))
-    scan.cut.push(
-      `The login of the target did not let the scan in: its start page answered ${status}${target === undefined ? "" : ` and led to ${cutUrl(target)}`}. Renew the login.`,
-    );
-  else if (status >= 500 || status === 429)
-    scan.cut.push(`The start page answered with an error (${status}), so little of the site could be looked at. Scan it again when it works.`);
-  else if (refusals.has(status))
-    scan.notes.push(`The start page wants a login (${status}). With a login of the target, and use_authentication, more is looked at.`);
-  // A host without a page at its root is usual; a page that somebody named and that is not there was never looked at.
-  else if (status >= 400 && origin.path === "/")
-    scan.notes.push(`The start page answered ${status}: what no page leads to was not seen. Give the URL of a page that is there.`);
-  else if (status >= 400) scan.cut.push(`There is no such page: it answered ${status}. Give the URL of a page that is there.`);
-  else if (status >= 300 && target !== undefined && !isInScope(target, origin))
-    scan.cut.push(`The start page leads to ${cutUrl(target)}, which is no part of this target and was not scanned. Scan that one.`);
-}
-
-const isLoginRefused = (status: number, target: string | undefined) =>
-  refusals.has(status) || (status >= 300 && status < 400 && target !== undefined && /(?:log|sign)[-_]?in|\/auth|\/sso/i.test(target));
-
-const cutUrl = (url: string) => (url.length > 200 ? `${url.slice(0, 200)}…` : url);
 
 async function crawl(run: Run): Promise<void> {
   const { api, task, scan } = run;
@@ -161,13 +152,15 @@ async function crawl(run: Run): Promise<void> {
     scan.notes.push(
       `The links of ${unfollowed.toLocaleString("en")} pages were not followed: they lie deeper than spider_depth (${task.options.spider_depth}) or are more than max_children (${task.options.max_children}).`,
     );
+  judgePages(scan);
   scan.whole = finished && lost.length === 0 && unfollowed === 0;
 }
 
 async function awaitPassiveRules(run: Run): Promise<void> {
   const { api, task, share } = run;
   const most = Math.max(1, await api.countQueued());
-  await waitFor(run, "Looking at the fetched pages", async () => {
+  const patient = { ...run, end: Math.max(run.end, performance.now() + graceSeconds * 1000) };
+  await waitFor(patient, "Looking at the fetched pages", async () => {
     const left = await api.countQueued();
     task.report(share + 0.1 * (1 - Math.min(1, left / most)));
     return left === 0;
@@ -250,43 +243,4 @@ async function collect({ api, task, scan }: Run): Promise<void> {
     });
     if (message) scan.messages.set(messageId, message);
   }
-}
-
-/** A site that has died, or that has thrown the scan out, looks clean from then on: the start page is asked for once more, and the counters are read. */
-async function checkEnd({ api, task, scan }: Run): Promise<void> {
-  const failed = (await api.readStats("stats.network.send.failure"))["stats.network.send.failure"] ?? 0;
-  if (failed > 0) scan.cut.push(`${failed.toLocaleString("en")} requests had no answer, so what they would have shown is not known.`);
-  await judgeRules(api, task, scan);
-  try {
-    const status = readStatus((await api.access(formatStart(task.origin))).responseHeader);
-    const before = readStatus(scan.start.responseHeader);
-    if (task.login && refusals.has(status) && !refusals.has(before)) scan.cut.push(`The login was good at the start and no longer at the end (${status}).`);
-    else if (status >= 500 && before < 500) scan.cut.push(`At the end of the scan the start page answered with an error (${status}).`);
-  } catch (error) {
-    if (!(error instanceof ZapApiError) || error.status !== 500) throw error;
-    scan.cut.push("At the end of the scan the site no longer answered.");
-  }
-}
-
-const failedRule = "stats.periscan.rule.failed";
-
-/**
- * A rule that broke has not looked everywhere. Periscan's own count what they did, each by its id; ZAP's only write to the log, and any line there keeps
- * the whole scan from closing anything.
- */
-async function judgeRules(api: ZapApi, { rules, readRuleErrors }: SiteTask, scan: SiteScan): Promise<void> {
-  const logged = readRuleErrors?.();
-  if (logged && logged.count > 0)
-    scan.cut.push(`Rules failed ${logged.count.toLocaleString("en")} times and did not look everywhere: ${logged.examples.join(" | ")}`);
-  if (!logged) scan.notes.push("This ZAP ran before the scan, so rules of it that failed cannot be seen from here; its log names them.");
-  if (rules.passive.content.origin !== "ours") return;
-  const stats = await api.readStats("stats.periscan.");
-  const failures = stats[failedRule] ?? 0;
-  const broken = Object.keys(stats).flatMap((key) => (key.startsWith(`${failedRule}.`) ? [key.slice(failedRule.length + 1)] : []));
-  scan.ran = scan.ran.filter((id) => !broken.includes(id));
-  if (failures > 0)
-    scan.cut.push(`Rules of Periscan's failed ${failures.toLocaleString("en")} times (${broken.slice(0, 10).join(", ")}), and did not look everywhere.`);
-  const long = stats["stats.periscan.body.cut"] ?? 0;
-  if (long > 0) scan.notes.push(`${long.toLocaleString("en")} answers were longer than what the rules read of one; only their beginning was looked at.`);
-  if (!stats["stats.periscan.rule.ran"]) scan.cut.push("No passive rule says that it looked at a page.");
 }

@@ -20,6 +20,8 @@ export interface ProxySettings {
 }
 
 export interface ProxyCounts {
+  /** Connections of ZAP's. */
+  clients: number;
   /** Connections to the target that came about, and that did not. */
   connected: number;
   failed: number;
@@ -27,6 +29,8 @@ export interface ProxyCounts {
   requests: number;
   sentBytes: number;
   receivedBytes: number;
+  /** Answers that were longer than is let through. ZAP takes what it got of them for all. */
+  cut: number;
   /** Requests to anywhere else. */
   refused: number;
   /** The first places that they were for. */
@@ -44,13 +48,26 @@ export interface AllowProxy {
 
 const connectSeconds = 10;
 const maxPlaces = 20;
+/** Of one answer; ZAP keeps it all in memory, and would read one without an end for ever. ZAP makes a connection for each request. */
+const maxAnswerBytes = 8 * 1024 ** 2;
+const maxAnswerSeconds = 60;
 
 /**
  * The only way out of ZAP: a proxy on loopback that reaches one host and port, at one address. Everything else gets 403 and is counted, so no link,
  * redirect or rule can lead a scan elsewhere. Where the target does not answer the connection is cut, for ZAP would take a 502 for a page.
  */
 export async function startProxy(settings: ProxySettings): Promise<AllowProxy> {
-  const counts: ProxyCounts = { connected: 0, failed: 0, requests: 0, sentBytes: 0, receivedBytes: 0, refused: 0, refusedPlaces: new Set() };
+  const counts: ProxyCounts = {
+    clients: 0,
+    connected: 0,
+    failed: 0,
+    requests: 0,
+    sentBytes: 0,
+    receivedBytes: 0,
+    cut: 0,
+    refused: 0,
+    refusedPlaces: new Set(),
+  };
   const user = "periscan";
   const password = randomBytes(18).toString("hex");
   const expected = `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
@@ -58,6 +75,7 @@ export async function startProxy(settings: ProxySettings): Promise<AllowProxy> {
   const awaitTurn = createPacer(settings.requestsPerSecond);
   const server = createServer((client) => {
     sockets.add(client);
+    counts.clients += 1;
     client.once("close", () => sockets.delete(client)).on("error", () => client.destroy());
     const connection: Connection = { client, settings, counts, expected, sockets, awaitTurn };
     void serve(connection)
@@ -161,15 +179,24 @@ async function reach({ client, settings, counts, sockets }: Connection): Promise
   }
   counts.connected += 1;
   upstream.setTimeout(0).on("error", () => upstream.destroy());
+  const cut = () => {
+    if (!client.destroyed) counts.cut += 1;
+    client.destroy();
+  };
+  const giveUp = setTimeout(cut, maxAnswerSeconds * 1000);
   upstream.on("data", (chunk: Buffer) => {
     counts.receivedBytes += chunk.byteLength;
+    if (upstream.bytesRead > maxAnswerBytes) cut();
   });
   upstream.pipe(client);
   upstream.once("close", () => {
     counts.sentBytes += upstream.bytesWritten;
     client.destroy();
   });
-  client.once("close", () => upstream.destroy());
+  client.once("close", () => {
+    clearTimeout(giveUp);
+    upstream.destroy();
+  });
   return upstream;
 }
 
