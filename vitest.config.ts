@@ -18,8 +18,8 @@ export default defineConfig({
         },
       },
       {
-        // The real engines, one file after the other: they look whether a process of theirs is left.
-        test: { name: "engines", include: [engineTests], testTimeout: 120_000, hookTimeout: 300_000, fileParallelism: false, sequence: { groupOrder: 1 } },
+        // The real engines. They wait more than they compute.
+        test: { name: "engines", include: [engineTests], testTimeout: 180_000, hookTimeout: 600_000, maxWorkers: 2, sequence: { groupOrder: 1 } },
       },
       {
         // The whole platform on real hosts, one file after the other: each of them uses the machine whole.

@@ -36,13 +36,23 @@ const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
 process.env.PERISCAN_ENGINES = findEnginesFolder();
 
 await installPrograms();
-if (filters.length === 0) await installEngines();
-if (filters.length === 0) for (const check of checks) await runCheck(check);
 const skipReason = whyNoHosts();
 if (skipReason) console.log(`\nSkipped, because ${skipReason}: the tests that need hosts of their own.`);
-await runTests();
+if (filters.length > 0) await runTests("tests", []);
+else await runAll();
 console.log(`\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
 process.exitCode = counts.failed === 0 ? 0 : 1;
+
+/** The engines are installed while the checks and the tests without them run; then the engines' own tests beside those of the whole platform. */
+async function runAll(): Promise<void> {
+  const installing = installEngines();
+  for (const check of checks) await runCheck(check);
+  await runTests("unit", ["--project", "unit"]);
+  console.log(await installing);
+  const engineTests = runTests("engines", ["--project", "engines"], "later");
+  await runTests("e2e", ["--project", "e2e"]);
+  console.log(await engineTests);
+}
 
 async function installPrograms(): Promise<void> {
   const packages = Object.entries(programs).flatMap(([program, name]) => (findProgram(program) ? [] : [name]));
@@ -62,14 +72,23 @@ async function installPrograms(): Promise<void> {
   }
 }
 
-/** What cannot be installed here is said, and fails the tests that need it. */
-async function installEngines(): Promise<void> {
-  console.log(`\nengines, in ${process.env.PERISCAN_ENGINES}`);
+/** Answers what the installs said. What cannot be installed here fails the tests that need it. */
+async function installEngines(): Promise<string> {
+  const said = [`\nengines, in ${process.env.PERISCAN_ENGINES}`];
   for (const program of new Set(engines.map((engine) => engine.program))) {
     const startedAt = performance.now();
-    const code = await run([process.execPath, join(root, "cli", "main.ts"), "engines", "install", program]);
-    console.log(`  ${program}: ${code === 0 ? "ready" : "NOT READY"} after ${Math.round((performance.now() - startedAt) / 1000)} s`);
+    const { code, output } = await capture([process.execPath, join(root, "cli", "main.ts"), "engines", "install", program]);
+    said.push(output.trimEnd(), `  ${program}: ${code === 0 ? "ready" : "NOT READY"} after ${Math.round((performance.now() - startedAt) / 1000)} s`);
   }
+  return said.join("\n");
+}
+
+async function capture([file = "", ...args]: string[]): Promise<{ code: number; output: string }> {
+  const child = spawn(file, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  const pieces: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (piece: Buffer) => pieces.push(piece));
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code: code ?? 1, output: Buffer.concat(pieces).toString() };
 }
 
 async function run([file = "", ...args]: string[]): Promise<number> {
@@ -85,10 +104,12 @@ async function runCheck({ name, command }: (typeof checks)[number]): Promise<voi
   console.log(code === 0 ? "  passed" : "  failed");
 }
 
-async function runTests(): Promise<void> {
+/** Runs the tests of some projects and counts them. Their output comes as it is made, or, `later`, as the answer. */
+async function runTests(name: string, projects: string[], output: "now" | "later" = "now"): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "periscan-tests-"));
   const report = join(folder, "report.json");
-  const code = await run([bin("vitest"), "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...filters]);
+  const command = [bin("vitest"), "run", ...projects, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...filters];
+  const ended = output === "now" ? { code: await run(command), output: "" } : await capture(command);
   const before = counts.failed;
   try {
     const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(report, "utf8")) as Record<string, number>;
@@ -96,9 +117,10 @@ async function runTests(): Promise<void> {
     counts.failed += numFailedTests ?? 0;
     counts.skipped += numPendingTests ?? 0;
   } catch (error) {
-    console.error(`no report of the tests: ${(error as Error).message}`);
+    console.error(`no report of the ${name}: ${(error as Error).message}`);
   }
   // A file that does not load, or an error outside any test, is a failure too.
-  if (code !== 0 && counts.failed === before) counts.failed += 1;
+  if (ended.code !== 0 && counts.failed === before) counts.failed += 1;
   rmSync(folder, { recursive: true, force: true });
+  return ended.output;
 }
