@@ -33,7 +33,7 @@ export function addTargetsCommand(program: Command): void {
     .option("--header <name>", "send this header, such as Authorization")
     .option("--cookie <name>", "send this cookie")
     .option("--delete", "forget the login")
-    .addHelpText("after", "\nExample:\n  echo 'Bearer eyJhbGc…' | periscan targets login 0199d3a2-… --header Authorization\n")
+    .addHelpText("after", "\nExample:\n  periscan targets login 0199d3a2-… --header Authorization < token.txt\n")
     .action(setLogin);
 }
 
