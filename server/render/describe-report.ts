@@ -1,5 +1,5 @@
 import type { Block } from "@periscan/contract/block.ts";
-import { type ThreatLevel, threatLevels } from "@periscan/contract/risk.ts";
+import { type Acceptance, type ThreatLevel, threatLevels } from "@periscan/contract/risk.ts";
 import type { ScanTarget } from "@periscan/contract/scan.ts";
 import type { DocumentRisk, ScanDocument } from "@periscan/contract/scan-document.ts";
 
@@ -175,10 +175,15 @@ function groupEvidence(members: DocumentRisk[]): ReportGroup["seen"] {
   return [...same.values()].map((risks) => ({
     targets: risks.map((risk) => ({
       target: risk.target,
-      note: `${changeNames[risk.change]}${risk.is_accepted ? ", accepted" : ""}, first seen ${formatDate(risk.first_detected_at)}`,
+      note: `${changeNames[risk.change]}, first seen ${formatDate(risk.first_detected_at)}${risk.acceptance ? `. ${describeAcceptance(risk.acceptance)}` : ""}`,
     })),
     evidence: risks[0]?.evidence ?? [],
   }));
+}
+
+function describeAcceptance({ kind, author, expires_at, note }: Acceptance): string {
+  const end = expires_at === undefined ? "" : ` until ${formatDate(expires_at)}`;
+  return `${kind === "accepted" ? "Accepted" : "Called a false positive"} by ${author}${end}: ${note}`;
 }
 
 const firstSentence = (text: string): string => /^.{10,240}?[.!?](?=\s|$)/s.exec(text)?.[0] ?? text.slice(0, 240);
