@@ -6,6 +6,7 @@ import { jsonSchemaTransform, serializerCompiler, validatorCompiler, type ZodTyp
 import qs from "qs";
 import { addAcceptanceRoutes } from "./api/acceptances.ts";
 import { addHealthRoutes } from "./api/health.ts";
+import { addReportRoutes } from "./api/reports.ts";
 import { addResultRoutes } from "./api/results.ts";
 import { addRiskRoutes } from "./api/risks.ts";
 import { addScanRoutes } from "./api/scans.ts";
@@ -49,6 +50,7 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
     addTargetDetailRoutes(typed, services);
     addRiskRoutes(typed, services);
     addAcceptanceRoutes(typed, services);
+    addReportRoutes(typed, services);
     addHealthRoutes(typed, services);
   });
   await app.register(async (scope) => addWorkerRoutes(scope.withTypeProvider<ZodTypeProvider>(), services));

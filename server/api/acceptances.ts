@@ -3,7 +3,7 @@ import { Risk } from "@periscan/contract/risk.ts";
 import type { RiskFilters } from "@periscan/contract/risk-filters.ts";
 import { z } from "zod";
 import { acceptRisks, endAcceptances } from "../risks/accept-risks.ts";
-import { getRisk, presentRisk } from "../risks/select-risks.ts";
+import { getRisk, presentRisk } from "../risks/present-risk.ts";
 import type { Services } from "../services.ts";
 import { requireKey } from "./authenticate.ts";
 import { operation } from "./operation.ts";

@@ -1,6 +1,8 @@
 import { Risk } from "@periscan/contract/risk.ts";
 import { RiskEvent } from "@periscan/contract/risk-event.ts";
-import { type RiskFilters, riskFilterKeys } from "@periscan/contract/risk-filters.ts";
+
+import { riskFilterKeys } from "@periscan/contract/risk-filters.ts";
+
 import { findEngine } from "@periscan/engines/registry.ts";
 import { and, lt } from "drizzle-orm";
 import { z } from "zod";
@@ -9,8 +11,8 @@ import { filtersQuery, makePage, pageOf, pageQuery, readPageToken } from "../pag
 import { expireAcceptances } from "../risks/accept-risks.ts";
 import { exportFormats, exportRisks } from "../risks/export-risks.ts";
 import { loadHistory } from "../risks/load-history.ts";
+import { getRisk, presentRisk, selectRisks } from "../risks/present-risk.ts";
 import { riskConditions } from "../risks/risk-conditions.ts";
-import { getRisk, presentRisk, selectRisks } from "../risks/select-risks.ts";
 import type { Services } from "../services.ts";
 import { requireKey } from "./authenticate.ts";
 import { operation } from "./operation.ts";
@@ -32,7 +34,7 @@ export function addRiskRoutes(app: TypedApp, services: Services): void {
       const { filters, page_size, page_token } = request.query;
       const before = readPageToken(page_token);
       await expireAcceptances(db, request.workspaceId);
-      const matches = and(riskConditions(db, request.workspaceId, filters as RiskFilters), before === undefined ? undefined : lt(risk.id, before));
+      const matches = and(riskConditions(db, request.workspaceId, filters), before === undefined ? undefined : lt(risk.id, before));
       const rows = await selectRisks(db, matches).limit(page_size + 1);
       return makePage(rows, page_size, presentRisk);
     },
@@ -61,7 +63,7 @@ export function addRiskRoutes(app: TypedApp, services: Services): void {
         .header("x-content-type-options", "nosniff")
         .header("cache-control", "no-store")
         .serializer((payload: unknown) => payload as string)
-        .send(exportRisks(db, { workspaceId: request.workspaceId, format, filters: filters as RiskFilters }));
+        .send(exportRisks(db, { workspaceId: request.workspaceId, format, filters }));
     },
   );
 

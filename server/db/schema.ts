@@ -1,6 +1,7 @@
 import type { Observation } from "@periscan/contract/outcome.ts";
-import type { ReportFormat, ReportState } from "@periscan/contract/report.ts";
+import type { ReportFormat, ReportState, TargetsFilter } from "@periscan/contract/report.ts";
 import type { AcceptanceKind, AcceptanceReason } from "@periscan/contract/risk.ts";
+import type { RiskFilters } from "@periscan/contract/risk-filters.ts";
 import type { EngineContent } from "@periscan/contract/scan.ts";
 import type { TargetLogin } from "@periscan/contract/target.ts";
 import { sql } from "drizzle-orm";
@@ -353,8 +354,8 @@ export const report = pgTable(
       .notNull()
       .references(() => workspace.id),
     format: text("format").$type<ReportFormat>().notNull(),
-    targetsFilter: jsonb("targets_filter").$type<Record<string, string[]>>().notNull(),
-    risksFilter: jsonb("risks_filter").$type<Record<string, string[]>>().notNull(),
+    targetsFilter: jsonb("targets_filter").$type<TargetsFilter>().notNull(),
+    risksFilter: jsonb("risks_filter").$type<RiskFilters>().notNull(),
     state: text("state").$type<ReportState>().notNull().default("QUEUED"),
     error: text("error"),
     createdAt: instant("created_at").notNull().default(now),

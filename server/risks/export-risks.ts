@@ -3,8 +3,8 @@ import type { RiskFilters } from "@periscan/contract/risk-filters.ts";
 import { and, inArray, lt } from "drizzle-orm";
 import type { Database } from "../db/connect.ts";
 import { risk } from "../db/schema.ts";
+import { presentRisk, type RiskRow, selectRisks } from "./present-risk.ts";
 import { riskConditions } from "./risk-conditions.ts";
-import { presentRisk, type RiskRow, selectRisks } from "./select-risks.ts";
 import { writeCsv } from "./write-csv.ts";
 import { writeSarif } from "./write-sarif.ts";
 

@@ -1,5 +1,5 @@
 import { showText } from "../render/show-text.ts";
-import { presentRisk, type RiskRow } from "./select-risks.ts";
+import { presentRisk, type RiskRow } from "./present-risk.ts";
 
 const columns = [
   "id",

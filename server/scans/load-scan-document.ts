@@ -7,7 +7,7 @@ import { and, asc, eq, isNull } from "drizzle-orm";
 import type { Database } from "../db/connect.ts";
 import { acceptance, detection, risk, scan, scanRisk, scanTarget, workspace } from "../db/schema.ts";
 import { expireAcceptances } from "../risks/accept-risks.ts";
-import { presentAcceptance } from "../risks/select-risks.ts";
+import { presentAcceptance } from "../risks/present-risk.ts";
 import { presentTarget } from "./present-scan.ts";
 
 /** Everything that the results of an ended scan show, as this scan saw it. Throws where there is no such scan. */

@@ -1,12 +1,12 @@
 import type { Acceptance, Risk, ThreatLevel } from "@periscan/contract/risk.ts";
 import { and, desc, eq, isNull, type SQL, sql } from "drizzle-orm";
 import { notFound } from "../api-error.ts";
-import type { Database } from "../db/connect.ts";
+import type { Database, Transaction } from "../db/connect.ts";
 import { acceptance, risk, target } from "../db/schema.ts";
 import { isId } from "../page.ts";
 
 /** Risks with their targets and the acceptances that stand, newest first. */
-export const selectRisks = (db: Database, matches: SQL | undefined) =>
+export const selectRisks = (db: Database | Transaction, matches: SQL | undefined) =>
   db
     .select({ id: risk.id, risk, target: { target: target.target, label: target.label, tags: target.tags }, acceptance })
     .from(risk)
