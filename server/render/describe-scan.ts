@@ -8,6 +8,7 @@ import {
   describeAcceptance,
   formatDate,
   formatDuration,
+  formatShortDate,
   formatTime,
   joinWords,
   levelMeanings,
@@ -51,7 +52,7 @@ export function describeScan(document: ScanDocument): Report {
           name: levelNames[risk.threat_level],
           title: risk.title,
           target: risk.target,
-          when: formatDate(risk.first_detected_at),
+          when: formatShortDate(risk.first_detected_at),
         })),
     },
     targets: {

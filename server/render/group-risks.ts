@@ -1,7 +1,7 @@
 import type { Block } from "@periscan/contract/block.ts";
 import type { ThreatLevel } from "@periscan/contract/risk.ts";
 import type { ReportGroup } from "./report.ts";
-import { count, firstSentence, levelNames } from "./words.ts";
+import { count, firstSentence, levelNames, shorten } from "./words.ts";
 
 /** A risk as a report details it. */
 export interface DetailedRisk {
@@ -51,7 +51,7 @@ function groupEvidence(members: DetailedRisk[]): ReportGroup["seen"] {
 const namedTargets = 3;
 
 function nameTargets(members: DetailedRisk[]): string {
-  const names = members.slice(0, namedTargets).map(({ target }) => target);
+  const names = members.slice(0, namedTargets).map(({ target }) => shorten(target));
   const more = members.length - names.length;
   return `${names.join(", ")}${more > 0 ? ` and ${count(more)} more` : ""}`;
 }

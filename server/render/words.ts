@@ -27,6 +27,9 @@ export const is = (value: number): string => (value === 1 ? "is" : "are");
 export const joinWords = (words: string[]): string => (words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`);
 export const firstSentence = (text: string): string => /^.{10,240}?[.!?](?=\s|$)/s.exec(text)?.[0] ?? text.slice(0, 240);
 
+/** A name that may be a URL of 2,000 characters, in a sentence or a heading. */
+export const shorten = (name: string, length = 80): string => (name.length <= length ? name : `${name.slice(0, length - 1).toWellFormed()}…`);
+
 /** A decision as one sentence and its note. */
 export function describeAcceptance({ kind, author, expires_at, note }: Acceptance): string {
   const end = expires_at === undefined ? "" : ` until ${formatDate(expires_at)}`;
@@ -35,9 +38,12 @@ export function describeAcceptance({ kind, author, expires_at, note }: Acceptanc
 
 /** A file has no reader's zone to follow without a script, so its dates say theirs. */
 const dates = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeZone: "UTC" });
+const shortDates = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
 const days = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 const times = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "medium", timeZone: "UTC" });
 export const formatDate = (iso: string): string => dates.format(new Date(iso));
+/** For a column of a table. */
+export const formatShortDate = (iso: string): string => shortDates.format(new Date(iso));
 export const formatDay = (iso: string): string => days.format(new Date(iso));
 export const formatTime = (iso: string): string => `${times.format(new Date(iso))} UTC`;
 

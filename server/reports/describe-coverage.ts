@@ -1,5 +1,5 @@
 import type { ReportTarget } from "../render/report.ts";
-import { formatDate, outcomeNames } from "../render/words.ts";
+import { formatDate, formatShortDate, outcomeNames } from "../render/words.ts";
 import type { CoveredTarget, Look } from "./load-coverage.ts";
 
 /** Whether some scan looked at the target to the end, and each type's last look got that far. */
@@ -18,7 +18,7 @@ export function describeLook({ target, label, looks }: CoveredTarget): ReportTar
       tone,
       what: `${look.title}: ${look.what}`,
       counts: [],
-      when: formatDate(look.at),
+      when: formatShortDate(look.at),
     };
   });
 }

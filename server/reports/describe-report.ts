@@ -1,7 +1,7 @@
 import { threatLevels } from "@periscan/contract/risk.ts";
 import { groupRisks } from "../render/group-risks.ts";
-import type { AcceptedSection, LevelShare, Report } from "../render/report.ts";
-import { count, formatDate, formatTime, is, levelMeanings, levelNames, plural, toCalendarDate, was } from "../render/words.ts";
+import type { AcceptedSection, LevelShare, Report, ReportGroup } from "../render/report.ts";
+import { count, formatDate, formatShortDate, formatTime, levelMeanings, levelNames, plural, shorten, toCalendarDate, was } from "../render/words.ts";
 import { describeGap, describeLook, isCovered, listGaps } from "./describe-coverage.ts";
 import { describeTrend } from "./describe-trend.ts";
 import { type LevelCounts, mostDetailed, mostListed, type ReportDocument, type ReportRisk, recentDays } from "./load-report-document.ts";
@@ -28,7 +28,7 @@ export function describeReport(document: ReportDocument): Report {
     overview: {
       paragraphs: summary.paragraphs,
       ...describeTrend(document.trend),
-      first: groups.slice(0, mostFirst).map(({ id, level, name, title, names }) => ({ id, level, name, title, names })),
+      first: (groups.length > mostFirst ? pickFirst(groups) : []).map(({ id, level, name, title, names }) => ({ id, level, name, title, names })),
       ...describeByTarget(document.openByTarget),
     },
     groups,
@@ -56,10 +56,18 @@ export function describeReport(document: ReportDocument): Report {
 
 const mostFirst = 5;
 
+/** Worst level first, and of one level what is on most targets. */
+const pickFirst = (groups: ReportGroup[]): ReportGroup[] =>
+  groups
+    .map((group) => ({ group, size: group.seen.reduce((sum, { targets }) => sum + targets.length, 0) }))
+    .sort((a, b) => threatLevels.indexOf(a.group.level) - threatLevels.indexOf(b.group.level) || b.size - a.size)
+    .slice(0, mostFirst)
+    .map(({ group }) => group);
+
 function describeSubject({ targets, scope }: ReportDocument): string {
-  if (targets.length === 1) return targets[0]?.target ?? "";
+  if (targets.length === 1) return shorten(targets[0]?.target ?? "", 200);
   const { tag } = scope.targetsFilter;
-  return tag ? `${plural(targets.length, "target")} tagged ${tag.join(", ")}` : plural(targets.length, "target");
+  return tag ? `${plural(targets.length, "target")} tagged ${shorten(tag.join(", "), 200)}` : plural(targets.length, "target");
 }
 
 const describeDates = ({ firstDetectedAt, lastDetectedAt }: ReportRisk): string =>
@@ -83,11 +91,12 @@ function describeOmitted({ open, openCounts }: ReportDocument): { groupsNote?: s
 const mostTargets = 40;
 
 function describeByTarget(all: ReportDocument["openByTarget"]) {
+  if (all.length < 2) return { byTarget: [] };
   const shown = all.slice(0, mostTargets);
   const most = Math.max(1, ...all.map(({ counts }) => total(counts)));
   const rest = all.slice(mostTargets).reduce((sum, { counts }) => sum + total(counts), 0);
   return {
-    byTarget: shown.map(({ target, label, counts }) => ({ target, label, total: total(counts), parts: shareLevels(counts, most) })),
+    byTarget: shown.map(({ target, label, counts }) => ({ target: shorten(target, 120), label, total: total(counts), parts: shareLevels(counts, most) })),
     ...(rest === 0
       ? {}
       : {
@@ -109,20 +118,32 @@ function describeAccepted({ accepted, acceptedCount }: ReportDocument): Accepted
     { kind: "false_positive", heading: "False positives", intro: `An engine reported them, and somebody found that it was wrong.${more}` },
   ];
   return sections
-    .map(({ kind, heading, intro }) => ({ heading, intro, rows: accepted.filter(({ acceptance }) => acceptance?.kind === kind).map(describeDecision) }))
+    .map(({ kind, heading, intro }) => ({ heading, intro, rows: groupDecisions(accepted.filter(({ acceptance }) => acceptance?.kind === kind)) }))
     .filter(({ rows }) => rows.length > 0);
 }
 
-function describeDecision(risk: ReportRisk): AcceptedSection["rows"][number] {
-  const { acceptance } = risk;
+/** One decision about the same risk of many targets is one row. */
+function groupDecisions(risks: ReportRisk[]): AcceptedSection["rows"] {
+  const rows = risks.map(describeDecision);
+  return [...Map.groupBy(rows, ({ target: _target, ...rest }) => JSON.stringify(rest)).values()].flatMap((same) => {
+    const [first] = same;
+    const names = same.slice(0, mostNamed).map(({ target }) => shorten(target, 120));
+    const more = same.length - names.length;
+    return first ? [{ ...first, target: `${names.join(", ")}${more > 0 ? ` and ${count(more)} more` : ""}` }] : [];
+  });
+}
+
+const mostNamed = 20;
+
+function describeDecision({ acceptance, ...risk }: ReportRisk): AcceptedSection["rows"][number] {
   return {
     level: risk.threat_level,
     name: levelNames[risk.threat_level],
-    title: risk.closedAt ? `${risk.title} (closed ${formatDate(risk.closedAt)})` : risk.title,
+    title: risk.closedAt ? `${risk.title} (closed ${formatShortDate(risk.closedAt)})` : risk.title,
     target: risk.target,
-    who: acceptance ? `${acceptance.author}, ${formatDate(acceptance.last_updated_at)}` : "",
+    who: acceptance ? `${acceptance.author}, ${formatShortDate(acceptance.last_updated_at)}` : "",
     why: acceptance ? [acceptance.reason && reasonNames[acceptance.reason], acceptance.note].filter(Boolean).join(": ") : "",
-    until: acceptance?.expires_at ? formatDate(acceptance.expires_at) : "no end",
+    until: acceptance?.expires_at ? formatShortDate(acceptance.expires_at) : "no end",
   };
 }
 
@@ -146,8 +167,8 @@ function describeClosed({ closed, closedCount, scope }: ReportDocument): Report[
       level: threat_level,
       name: levelNames[threat_level],
       title,
-      target,
-      when: closedAt ? formatDate(closedAt) : "",
+      target: shorten(target, 120),
+      when: closedAt ? formatShortDate(closedAt) : "",
     })),
   };
 }
@@ -161,7 +182,8 @@ function listScope({ scope, targets }: ReportDocument): [string, string][] {
   const others = Object.entries(filters).map(([name, values]) => `${filterNames[name as keyof typeof filterNames]}: ${values?.join(", ")}`);
   const scanned = targets.filter(isCovered).length;
   return [
-    ["Targets", `${plural(targets.length, "target")}, ${chosen}; ${count(scanned)} of them ${is(scanned)} scanned to the end`],
+    ["Targets", `${plural(targets.length, "target")}, ${chosen}`],
+    ["Scanned to the end", `${count(scanned)} of ${count(targets.length)}`],
     ["Risks", [wanted, ...others].join("\n")],
   ];
 }

@@ -3,12 +3,13 @@ import type { Trend } from "../render/report.ts";
 import { count, formatDate, formatDay, levelNames, plural } from "../render/words.ts";
 import type { TrendPoint } from "./load-trend.ts";
 
-/** The trend as bars; nothing where there are fewer than two moments to compare. */
+/** The trend as bars; nothing where there are fewer than two moments to compare, or nothing to see at any. */
 export function describeTrend(points: TrendPoint[] | undefined): { trend?: Trend } {
   const first = points?.[0];
   const last = points?.at(-1);
-  if (!points || !first || !last || points.length < 2) return {};
-  const top = niceTop(Math.max(...points.map(total)));
+  const most = Math.max(0, ...(points ?? []).map(total));
+  if (!points || !first || !last || points.length < 2 || most === 0) return {};
+  const top = niceTop(most);
   const present = threatLevels.filter((level) => points.some(({ counts }) => (counts[level] ?? 0) > 0));
   return {
     trend: {

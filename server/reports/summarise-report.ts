@@ -1,7 +1,8 @@
 import { threatLevels } from "@periscan/contract/risk.ts";
-import { count, formatDate, is, joinWords, levelNames, plural, was } from "../render/words.ts";
+import { count, formatDate, is, joinWords, levelNames, plural, shorten, was } from "../render/words.ts";
 import { isCovered } from "./describe-coverage.ts";
 import { total } from "./describe-trend.ts";
+import type { CoveredTarget } from "./load-coverage.ts";
 import { type ReportDocument, recentDays } from "./load-report-document.ts";
 
 /** The report in words: the first two or three sentences, for the cover, and the paragraphs of the executive summary. */
@@ -12,7 +13,8 @@ export function summariseReport(document: ReportDocument): { lead: string[]; par
 
 function describeScanned({ targets }: ReportDocument): string {
   const scanned = targets.filter(isCovered).length;
-  if (scanned === targets.length) return targets.length === 1 ? "The target was scanned to the end." : `All ${count(scanned)} targets were scanned to the end.`;
+  if (scanned === targets.length && scanned < 3) return `${scanned === 1 ? "The target was" : "Both targets were"} scanned to the end.`;
+  if (scanned === targets.length) return `All ${count(scanned)} targets were scanned to the end.`;
   if (targets.every(({ looks }) => looks.length === 0))
     return `${targets.length === 1 ? "The target has" : `None of the ${count(targets.length)} targets has`} ${targets.length === 1 ? "never" : "ever"} been scanned.`;
   return `${count(scanned)} of ${plural(targets.length, "target")} ${was(scanned)} scanned to the end.`;
@@ -25,24 +27,40 @@ function describeOpen({ openCounts, openByTarget, scope, targets }: ReportDocume
   const levels = threatLevels.filter((level) => openCounts[level] > 0);
   const open = levels.reduce((sum, level) => sum + openCounts[level], 0);
   if (open === 0) {
-    const seen = targets.some(({ looks }) => looks.some(({ completeAt, kind }) => completeAt !== undefined || kind === "partial"));
-    return [seen ? "No risk that calls for action is open where scans looked." : "This report therefore says nothing about the security of the targets."];
+    return [
+      targets.some(hasLook)
+        ? "No risk that calls for action is open where scans looked."
+        : "This report therefore says nothing about the security of the targets.",
+    ];
   }
   const parts = levels.map((level) => `${count(openCounts[level])} ${levelNames[level].toLowerCase()}`);
-  const on = openByTarget.length === 1 ? (targets.length === 1 ? "" : `, all on ${openByTarget[0]?.target}`) : `, on ${plural(openByTarget.length, "target")}`;
+  const on =
+    openByTarget.length === 1
+      ? targets.length === 1
+        ? ""
+        : `, all on ${shorten(openByTarget[0]?.target ?? "")}`
+      : `, on ${plural(openByTarget.length, "target")}`;
   return [`${plural(open, "risk")} ${is(open)} open${on}: ${joinWords(parts)}.`];
 }
+
+/** Whether any scan ever saw something of the target. */
+const hasLook = ({ looks }: CoveredTarget): boolean => looks.some(({ completeAt, kind }) => completeAt !== undefined || kind === "partial");
 
 function describeWhere({ openByTarget, openCounts }: ReportDocument): string[] {
   const [first] = openByTarget;
   if (!first || openByTarget.length < 2) return [];
   const worst = threatLevels.find((level) => openCounts[level] > 0) ?? "NONE";
   const affected = openByTarget.filter(({ counts }) => counts[worst] > 0).length;
-  const most = `${first.target} comes first with ${count(first.counts[worst])} ${levelNames[worst].toLowerCase()} ${first.counts[worst] === 1 ? "risk" : "risks"}.`;
-  return [`${plural(affected, "target")} ${affected === 1 ? "has" : "have"} risks of the worst level found, ${levelNames[worst].toLowerCase()}; ${most}`];
+  const name = levelNames[worst].toLowerCase();
+  return [
+    affected === 1
+      ? `The worst of them, ${plural(first.counts[worst], `${name} risk`)}, ${is(first.counts[worst])} on ${shorten(first.target)} alone.`
+      : `${plural(affected, "target")} have ${name} risks; ${shorten(first.target)} has the most, ${count(first.counts[worst])}.`,
+  ];
 }
 
-function describeChange({ recent, trend }: ReportDocument): string[] {
+function describeChange({ recent, trend, targets }: ReportDocument): string[] {
+  if (!targets.some(hasLook)) return [];
   const { opened, closed } = recent;
   const moved =
     opened + closed === 0
@@ -52,6 +70,7 @@ function describeChange({ recent, trend }: ReportDocument): string[] {
   const last = trend?.at(-1);
   if (!first || !last || first === last) return [moved];
   const [before, today] = [total(first), total(last)];
+  if (before + today === 0) return [moved];
   const compared =
     before === today
       ? `The number of open risks is what it was on ${formatDate(first.at)}: ${count(today)}.`
