@@ -111,7 +111,7 @@ test("targets that no scan reached do not read as clean", async () => {
   await finishTask(server, await claimSome(server), { kind: "unreachable", reason: "It did not answer.", notes: [], detections: [] });
   await tagTarget(await getScan(server, id), "silent");
   const text = toText(await makeReport({ targets_filter: { tag: ["silent"] } }));
-  expect(text).toContain("0 of 1 target were scanned to the end. This report therefore says nothing about the security of the targets.");
+  expect(text).toContain("The target was not scanned to the end. This report therefore says nothing about the security of the targets.");
   expect(text).toMatch(/What was not covered Do not take these for clean\. .* It did not answer\. It was never looked at to the end\./);
   expect(text).not.toMatch(/No risk|nothing was found/);
 });
@@ -121,7 +121,7 @@ test("a last look that was cut short is no clean one, whatever an earlier one sa
   await tagTarget(first, "cut");
   await scanOnce("10.5.3.2", { ...look([22]), kind: "partial", reason: "The time limit passed." });
   const text = toText(await makeReport({ targets_filter: { tag: ["cut"] } }));
-  expect(text).toContain("0 of 1 target were scanned to the end. 1 risk is open: 1 low.");
+  expect(text).toContain("The target was not scanned to the end. 1 risk is open: 1 low.");
   expect(text).toMatch(/The time limit passed\. It was last looked at to the end on \d+ \w+ 20\d\d: its risks are as they were known then\./);
 });
 

@@ -16,7 +16,8 @@ function describeScanned({ targets }: ReportDocument): string {
   if (scanned === targets.length && scanned < 3) return `${scanned === 1 ? "The target was" : "Both targets were"} scanned to the end.`;
   if (scanned === targets.length) return `All ${count(scanned)} targets were scanned to the end.`;
   if (targets.every(({ looks }) => looks.length === 0))
-    return `${targets.length === 1 ? "The target has" : `None of the ${count(targets.length)} targets has`} ${targets.length === 1 ? "never" : "ever"} been scanned.`;
+    return targets.length === 1 ? "The target has never been scanned." : `None of the ${count(targets.length)} targets has ever been scanned.`;
+  if (targets.length === 1) return "The target was not scanned to the end.";
   return `${count(scanned)} of ${plural(targets.length, "target")} ${was(scanned)} scanned to the end.`;
 }
 

@@ -63,7 +63,7 @@ const writeRecord = (fields: string[]): string => `${fields.map(writeField).join
  * What a spreadsheet would take for a formula gets a quote in front (OWASP ASVS 5, 1.2.10); some of them also read the full-width forms, and
  * look past white space.
  */
-const formula = /^\s*[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]/u;
+const formula = /^\s*[=+\-@\t\r\n\0\uFF1D\uFF0B\uFF0D\uFF20]/u;
 
 export function writeField(text: string): string {
   const shown = showText(text);

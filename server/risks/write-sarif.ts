@@ -72,14 +72,13 @@ function makeResult(row: RiskRow) {
   const { risk, target, acceptance } = row;
   const level = risk.threatLevel as ThreatLevel;
   const isOpen = risk.status === "OPEN";
-  // The id of a risk ends with its target; this outlives both.
+  // The id of a risk ends with its target; this outlives both. SARIF's `correlationGuid` would be the place of the id, but its schema knows no UUID of version 7.
   const fingerprint = digest(target.target, risk.scanType, risk.key);
   return {
     ruleId: ruleId(row),
     // The check ran again and saw nothing: that is what SARIF calls a pass. Only a `fail` has a level.
     ...(!isOpen ? { kind: "pass", level: "none" } : level === "NONE" ? { kind: "informational", level: "none" } : { kind: "fail", level: levels[level] }),
     message: { text: `${target.target}: ${cut(risk.title, 1000)}` },
-    correlationGuid: risk.id,
     fingerprints: { "periscan/v1": fingerprint },
     partialFingerprints: { primaryLocationLineHash: `${fingerprint.slice(0, 16)}:1` },
     locations: [
