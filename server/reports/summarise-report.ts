@@ -53,11 +53,10 @@ function describeWhere({ openByTarget, openCounts }: ReportDocument): string[] {
   const worst = threatLevels.find((level) => openCounts[level] > 0) ?? "NONE";
   const affected = openByTarget.filter(({ counts }) => counts[worst] > 0).length;
   const name = levelNames[worst].toLowerCase();
-  return [
-    affected === 1
-      ? `The worst of them, ${plural(first.counts[worst], `${name} risk`)}, ${is(first.counts[worst])} on ${shorten(first.target)} alone.`
-      : `${plural(affected, "target")} have ${name} risks; ${shorten(first.target)} has the most, ${count(first.counts[worst])}.`,
-  ];
+  const most = first.counts[worst];
+  if (affected === 1) return [`The worst of them, ${plural(most, `${name} risk`)}, ${is(most)} on ${shorten(first.target)} alone.`];
+  const leads = most > (openByTarget[1]?.counts[worst] ?? 0) ? `; ${shorten(first.target)} has the most, ${count(most)}` : "";
+  return [`${plural(affected, "target")} have ${name} risks${leads}.`];
 }
 
 function describeChange({ recent, trend, targets }: ReportDocument): string[] {

@@ -1,9 +1,9 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import sarifSchema from "@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json" with { type: "json" };
 import type { Outcome } from "@periscan/contract/outcome.ts";
 import type { Risk } from "@periscan/contract/risk.ts";
 import { Ajv } from "ajv";
 import formats from "ajv-formats";
+import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { claimSome, finishTask, getScan, startScan, startTestServer, type TestServer, tcpOutcome } from "../testing/start-test-server.ts";
 import { writeField } from "./write-csv.ts";
@@ -118,15 +118,13 @@ interface Sarif {
 
 const readSarif = async (filters: object = {}): Promise<Sarif> => JSON.parse((await download("sarif", filters)).text) as Sarif;
 
-const schemaFile = createRequire(import.meta.url).resolve("@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json");
-
 test.each([
   ["of the open risks", {}],
   ["of all", { status: ["OPEN", "CLOSED"] }],
   ["of none", { target_id: ["none"] }],
 ])("SARIF %s is valid by the schema of 2.1.0", async (_, filters) => {
   // The schema is of draft 4, whose `id` is `$id` since; nothing else of it differs in what it uses.
-  const { id: _id, $schema: _schema, ...schema } = JSON.parse(readFileSync(schemaFile, "utf8"));
+  const { id: _id, $schema: _schema, ...schema } = sarifSchema;
   const ajv = new Ajv({ strict: false, allErrors: true, unicodeRegExp: false });
   formats.default(ajv);
   const validate = ajv.compile(schema);
@@ -177,4 +175,29 @@ test("an export is refused by its field, and never shows another workspace", asy
   const foreign = await server.api("GET", "/v1/risks/export?format=json", undefined, server.foreign);
   expect(foreign).toEqual({ status: 200, body: { data: [] } });
   expect((await server.api("GET", "/v1/risks/export?format=json", undefined, {})).status).toBe(401);
+});
+
+test("an export whose database goes away half-way breaks off, and never ends as if it were whole", async () => {
+  const { key } = await server.keys.createApiKey({ name: "large", workspace: "large" });
+  const [reader, locker] = [new pg.Client(server.databaseUrl), new pg.Client(server.databaseUrl)];
+  await Promise.all([reader.connect(), locker.connect()]);
+  await reader.query("insert into target (id, workspace_id, target) select gen_random_uuid(), id, 'large.example' from workspace where name = 'large'");
+  // More than the buffers between server and client hold.
+  await reader.query(`insert into risk (id, workspace_id, target_id, scan_type, key, scope, title, threat_level, description, solution, "references", additional_info, detail,
+      status, first_detected_at, last_detected_at)
+    select gen_random_uuid(), workspace_id, id, 'NMAP', n, n, n, 'LOW', repeat(md5(n::text), 200), '', '[]', '{}', '{}', 'OPEN', now(), now()
+    from target, generate_series(1, 5000) n where target = 'large.example'`);
+  const response = await fetch(new URL("/v1/risks/export?format=json", server.url), { headers: { "x-hostedscan-api-key": key } });
+  await locker.query("begin");
+  await locker.query("lock table risk in access exclusive mode");
+  const reading = response.text();
+  const waiting = "select pid from pg_locks where relation = 'risk'::regclass and not granted";
+  for (let ended = false; !ended; ) {
+    const { rows } = await reader.query<{ pid: number }>(waiting);
+    for (const { pid } of rows) await reader.query("select pg_terminate_backend($1)", [pid]);
+    ended = rows.length > 0;
+  }
+  await expect(reading).rejects.toThrow();
+  await locker.query("rollback");
+  await Promise.all([reader.end(), locker.end()]);
 });
