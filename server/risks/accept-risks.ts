@@ -22,6 +22,7 @@ interface Request {
  */
 export async function acceptRisks(db: Database, { workspaceId, keyName, risks }: Request, decision: Decision): Promise<AcceptanceCount> {
   const expiresAt = readEnd(decision.expires_at);
+  await expireAcceptances(db, workspaceId);
   return db.transaction(async (tx) => {
     const ids = await findAndLock(tx, workspaceId, risks);
     const wanted = { kind: decision.kind, reason: decision.reason ?? null, note: decision.note, author: decision.author ?? keyName, expiresAt };
@@ -48,6 +49,7 @@ export async function acceptRisks(db: Database, { workspaceId, keyName, risks }:
 
 /** Takes acceptances back, all of them or none. What is not accepted is not changed. */
 export async function endAcceptances(db: Database, { workspaceId, keyName, risks }: Request, { author, note }: AcceptanceEnd): Promise<AcceptanceCount> {
+  await expireAcceptances(db, workspaceId);
   return db.transaction(async (tx) => {
     const ids = await findAndLock(tx, workspaceId, risks);
     const { rows } = await tx.execute<{ risk_id: string }>(sql`
@@ -106,8 +108,12 @@ function readEnd(text: string | undefined): Date | null {
 
 /** The meant risks, with their targets locked as a scan's end locks them: else the two could wait for each other over the rows of risks. */
 async function findAndLock(tx: Transaction, workspaceId: string, risks: Request["risks"]): Promise<string[]> {
-  const ids = "ids" in risks ? await findByIds(tx, workspaceId, [...new Set(risks.ids)]) : await findByFilters(tx, workspaceId, risks.filters);
-  await lockTargetsOf(tx, ids);
+  const find = () => ("ids" in risks ? findByIds(tx, workspaceId, [...new Set(risks.ids)]) : findByFilters(tx, workspaceId, risks.filters));
+  const found = await find();
+  await lockTargetsOf(tx, found);
+  // Looked at again under the lock: a target may have been deleted meanwhile, and what came since is not locked.
+  const locked = new Set(found);
+  const ids = (await find()).filter((id) => locked.has(id));
   // An end date that passed a moment ago ends that acceptance first: it was not this request that ended it.
   await expire(tx, ids);
   return ids;

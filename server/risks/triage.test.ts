@@ -251,6 +251,20 @@ test("acceptances and the ends of scans over the same risks take turns", async (
   expect((await getScan(server, started.id)).risks).toMatchObject({ new_open: [], still_open: { length: 16 }, closed: { length: 16 } });
 });
 
+test("a risk whose target is deleted under the request is not found", async () => {
+  const { id, target_id } = await openOne("10.4.0.10");
+  const deleter = new pg.Client(server.databaseUrl);
+  await deleter.connect();
+  await deleter.query("begin");
+  await deleter.query("delete from target where id = $1", [target_id]);
+  const answer = accept(id, { note: "Too late." });
+  const waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%for no key update%'";
+  while ((await database.query(waiting)).rows.length === 0);
+  await deleter.query("commit");
+  await deleter.end();
+  expect(await answer).toMatchObject({ status: 404, body: { error: { code: "risk.not_found" } } });
+});
+
 test("nobody accepts, takes back or reads what is another workspace's", async () => {
   const { id } = await openOne("10.4.0.9");
   await accept(id, { note: "Ours." });
