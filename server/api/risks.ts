@@ -1,8 +1,6 @@
 import { Risk } from "@periscan/contract/risk.ts";
 import { RiskEvent } from "@periscan/contract/risk-event.ts";
-
 import { riskFilterKeys } from "@periscan/contract/risk-filters.ts";
-
 import { findEngine } from "@periscan/engines/registry.ts";
 import { and, lt } from "drizzle-orm";
 import { z } from "zod";
