@@ -3,6 +3,7 @@ import { Command, CommanderError, Help } from "commander";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addEnginesCommand } from "./commands/engines.ts";
 import { addKeyCommand } from "./commands/key.ts";
+import { addReportCommands } from "./commands/reports.ts";
 import { addResultsCommand } from "./commands/results.ts";
 import { addRisksCommand } from "./commands/risks.ts";
 import { addRoleCommands } from "./commands/roles.ts";
@@ -40,6 +41,7 @@ for (const add of [
   addRisksCommand,
   addTargetsCommand,
   addResultsCommand,
+  addReportCommands,
   addRoleCommands,
   addEnginesCommand,
   addKeyCommand,

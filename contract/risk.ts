@@ -23,6 +23,32 @@ export const RiskDefinition = z
   })
   .meta({ id: "RiskDefinition" });
 
+/** `accepted`: it is there, and stays for now. `false_positive`: it is not there, the engine was wrong. */
+export const AcceptanceKind = z.enum(["accepted", "false_positive"]).meta({ id: "AcceptanceKind" });
+export type AcceptanceKind = z.infer<typeof AcceptanceKind>;
+
+export const AcceptanceReason = z
+  .enum(["business_need", "compensating_control", "fix_planned", "low_impact", "not_present", "fix_backported", "not_affected"])
+  .describe(
+    "Of `accepted`: business_need, compensating_control, fix_planned, low_impact. Of `false_positive`: not_present, fix_backported (the version looks old, its fix is in), not_affected (the weak part is not used).",
+  )
+  .meta({ id: "AcceptanceReason" });
+export type AcceptanceReason = z.infer<typeof AcceptanceReason>;
+
+/** An acceptance that stands. */
+export const Acceptance = z
+  .object({
+    kind: AcceptanceKind,
+    reason: AcceptanceReason.optional(),
+    note: z.string(),
+    author: z.string(),
+    created_at: z.iso.datetime(),
+    last_updated_at: z.iso.datetime(),
+    expires_at: z.iso.datetime().optional(),
+  })
+  .meta({ id: "Acceptance" });
+export type Acceptance = z.infer<typeof Acceptance>;
+
 /** The two dates stand in both places because the documented list has them inside and the single risk beside. */
 export const Risk = z
   .object({
@@ -33,7 +59,7 @@ export const Risk = z
     tags: z.array(z.string()),
     status: RiskStatus,
     is_accepted: z.boolean(),
-    accepted_by: z.array(z.object({ note: z.string(), created_at: z.iso.datetime(), last_updated_at: z.iso.datetime() })),
+    accepted_by: z.array(Acceptance).describe("The acceptance that stands, or nothing."),
     risk_definition: RiskDefinition,
     first_detected_at: z.iso.datetime(),
     last_detected_at: z.iso.datetime(),

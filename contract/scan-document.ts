@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { Block } from "./block.ts";
-import { RiskStatus, ThreatLevel } from "./risk.ts";
+import { Acceptance, RiskStatus, ThreatLevel } from "./risk.ts";
 import { EngineContent, ScanState, ScanTarget, ScanType } from "./scan.ts";
 
 /** One risk as a result shows it. `closed` ones were there before and are gone. */
@@ -11,6 +11,7 @@ export const DocumentRisk = z.object({
   change: z.enum(["new_open", "still_open", "closed"]),
   status: RiskStatus,
   is_accepted: z.boolean(),
+  acceptance: Acceptance.optional().describe("The decision that stood when this was made."),
   title: z.string(),
   threat_level: ThreatLevel,
   description: z.string(),

@@ -1,4 +1,7 @@
+import type { AcceptanceCount, AcceptanceEnd, AcceptancesEnd, NewAcceptance, NewAcceptances } from "@periscan/contract/acceptance.ts";
+import type { NewReport, Report } from "@periscan/contract/report.ts";
 import type { Risk } from "@periscan/contract/risk.ts";
+import type { RiskEvent } from "@periscan/contract/risk-event.ts";
 import { isFinalState, type NewScan, type Scan } from "@periscan/contract/scan.ts";
 import type { NewTarget, Target, TargetLogin, TargetObservation, TargetUpdate } from "@periscan/contract/target.ts";
 
@@ -31,7 +34,9 @@ export class ConnectionError extends Error {
 
 export type Filters = Record<string, string[]>;
 
-export interface DownloadedResult {
+export type ExportFormat = "csv" | "json" | "sarif";
+
+export interface DownloadedFile {
   fileName: string;
   contentType: string;
   body: ReadableStream<Uint8Array>;
@@ -71,6 +76,12 @@ export function createClient({ server, apiKey }: ClientSettings) {
     }
   }
 
+  async function download(path: string, query: Record<string, string> = {}): Promise<DownloadedFile> {
+    const response = await send("GET", path, { query });
+    const fileName = /filename="([^"/\\]+)"/.exec(response.headers.get("content-disposition") ?? "")?.[1] ?? path.split("/").at(-1) ?? "";
+    return { fileName, contentType: response.headers.get("content-type") ?? "", body: response.body ?? new ReadableStream() };
+  }
+
   const scans = {
     create: (scan: NewScan) => read<Scan>("POST", "/v1/scans", { body: scan }),
     get: (id: string, signal?: AbortSignal) => read<Scan>("GET", byId("scans", id), { signal }),
@@ -83,6 +94,35 @@ export function createClient({ server, apiKey }: ClientSettings) {
     risks: {
       get: (id: string) => read<Risk>("GET", byId("risks", id)),
       list: (filters: Filters = {}) => list<Risk>("/v1/risks", filters),
+      /** What happened to the risk, newest first. */
+      history: (id: string) => list<RiskEvent>(`${byId("risks", id)}/history`, {}),
+      /** In place of what was decided before. */
+      accept: (id: string, decision: NewAcceptance) => read<Risk>("PUT", `${byId("risks", id)}/acceptance`, { body: decision }),
+      endAcceptance: (id: string, end: AcceptanceEnd = {}) =>
+        read<Risk>("DELETE", `${byId("risks", id)}/acceptance`, {
+          query: { ...(end.note ? { note: end.note } : {}), ...(end.author ? { author: end.author } : {}) },
+        }),
+      /** By ids or by filters, all of them or none. */
+      acceptMany: (decision: NewAcceptances) => read<AcceptanceCount>("POST", "/v1/risks/acceptances", { body: decision }),
+      endAcceptances: (end: AcceptancesEnd) => read<AcceptanceCount>("POST", "/v1/risks/acceptances/end", { body: end }),
+      /** All risks that match, as one file. */
+      export: (format: ExportFormat, filters: Filters = {}): Promise<DownloadedFile> =>
+        download("/v1/risks/export", { format, ...(Object.keys(filters).length === 0 ? {} : { filters: JSON.stringify(filters) }) }),
+    },
+    reports: {
+      create: (report: NewReport) => read<{ id: string }>("POST", "/v1/reports", { body: report }),
+      list: (filters: Filters = {}) => list<Report>("/v1/reports", filters),
+      getState: (id: string) => read<Report>("GET", `${byId("reports", id)}/state`),
+      /** The file as a stream; waits for one that is still being made. */
+      download: async (id: string): Promise<DownloadedFile> => {
+        for (;;) {
+          try {
+            return await download(byId("reports", id));
+          } catch (error) {
+            if (!(error instanceof ApiError) || error.code !== "report.pending") throw error;
+          }
+        }
+      },
     },
     targets: {
       create: (target: NewTarget, options: { upsert?: boolean } = {}) =>
@@ -103,11 +143,7 @@ export function createClient({ server, apiKey }: ClientSettings) {
     },
     results: {
       /** The file as a stream; the server waits for one that is still being made. */
-      download: async (id: string): Promise<DownloadedResult> => {
-        const response = await send("GET", byId("results", id));
-        const fileName = /filename="([^"/\\]+)"/.exec(response.headers.get("content-disposition") ?? "")?.[1] ?? id;
-        return { fileName, contentType: response.headers.get("content-type") ?? "", body: response.body ?? new ReadableStream() };
-      },
+      download: (id: string) => download(byId("results", id)),
     },
     /** Resolves once the scan's state is final. `onChange` hears of every look at it. */
     waitForScan: async (id: string, { onChange, signal, intervalMilliseconds = 500 }: WaitSettings = {}): Promise<Scan> => {

@@ -4,7 +4,9 @@ import fastifySwaggerUi from "@fastify/swagger-ui";
 import Fastify, { type FastifyInstance, LogController } from "fastify";
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import qs from "qs";
+import { addAcceptanceRoutes } from "./api/acceptances.ts";
 import { addHealthRoutes } from "./api/health.ts";
+import { addReportRoutes } from "./api/reports.ts";
 import { addResultRoutes } from "./api/results.ts";
 import { addRiskRoutes } from "./api/risks.ts";
 import { addScanRoutes } from "./api/scans.ts";
@@ -47,6 +49,8 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
     addTargetRoutes(typed, services);
     addTargetDetailRoutes(typed, services);
     addRiskRoutes(typed, services);
+    addAcceptanceRoutes(typed, services);
+    addReportRoutes(typed, services);
     addHealthRoutes(typed, services);
   });
   await app.register(async (scope) => addWorkerRoutes(scope.withTypeProvider<ZodTypeProvider>(), services));

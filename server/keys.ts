@@ -33,7 +33,7 @@ export async function openKeys(databaseUrl: string): Promise<Keys> {
   return {
     createApiKey: (input) => createApiKey(db, input),
     createWorkerToken: (input) => createWorkerToken(db, input),
-    isLive: async (secret) => (await findWorkspaceOfKey(db, secret)) !== undefined || (await isWorkerToken(db, secret)),
+    isLive: async (secret) => (await findKey(db, secret)) !== undefined || (await isWorkerToken(db, secret)),
     list: () => listKeys(db),
     revoke: (id) => revokeKey(db, id),
     close,
@@ -96,14 +96,14 @@ async function revokeKey(db: Database, id: string): Promise<boolean> {
   return false;
 }
 
-/** The workspace of a live API key, or undefined. */
-export async function findWorkspaceOfKey(db: Database, key: string): Promise<string | undefined> {
+/** The workspace and the name of a live API key, or undefined. */
+export async function findKey(db: Database, key: string): Promise<{ workspaceId: string; name: string } | undefined> {
   const [row] = await db
-    .select({ id: apiKey.id, workspaceId: apiKey.workspaceId, lastUsedAt: apiKey.lastUsedAt })
+    .select({ id: apiKey.id, workspaceId: apiKey.workspaceId, name: apiKey.name, lastUsedAt: apiKey.lastUsedAt })
     .from(apiKey)
     .where(and(eq(apiKey.hash, hashSecret(key)), isNull(apiKey.revokedAt)));
   if (row) await noteUse(db, apiKey, row);
-  return row?.workspaceId;
+  return row;
 }
 
 /** Whether this is a live worker token. */

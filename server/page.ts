@@ -35,11 +35,10 @@ export function makePage<R extends { id: string }, T>(rows: R[], pageSize: numbe
  * The `filters` of a list. Clients send a JSON object in one parameter, or bracket parameters (`filters[status][]=OPEN`); each value is an
  * array (any of) or a single value. An unknown key is refused by name.
  */
-export function filtersQuery<K extends string, V extends z.ZodType<string>>(keys: Record<K, V>) {
-  const shape = Object.fromEntries(Object.entries<V>(keys).map(([key, value]) => [key, anyOf(value).optional()])) as unknown as Record<
-    K,
-    z.ZodOptional<z.ZodType<z.infer<V>[]>>
-  >;
+export function filtersQuery<S extends Record<string, z.ZodType<string>>>(keys: S) {
+  const shape = Object.fromEntries(Object.entries(keys).map(([key, value]) => [key, anyOf(value).optional()])) as unknown as {
+    [K in keyof S]: z.ZodOptional<z.ZodType<z.infer<S[K]>[]>>;
+  };
   return z
     .preprocess(parseJson, z.strictObject(shape).default({} as never))
     .describe(`A JSON object, or bracket parameters. Keys: ${Object.keys(keys).join(", ")}; each an array of values, any of which may match.`);

@@ -5,7 +5,9 @@ import pino from "pino";
 import { buildApp, isLoopbackHost } from "./app.ts";
 import { connect } from "./db/connect.ts";
 import { createFileStore } from "./file-store.ts";
-import { renderQueue, startQueue } from "./queue/start-queue.ts";
+import { renderQueue, reportQueue, startQueue } from "./queue/start-queue.ts";
+import { failOverdueReports, failReport, makeReport } from "./reports/make-report.ts";
+import { expireAcceptances } from "./risks/accept-risks.ts";
 import { leaseSeconds } from "./scans/claim-task.ts";
 import { failResults, makeResults } from "./scans/make-results.ts";
 import { reapTasks } from "./scans/reap.ts";
@@ -58,8 +60,25 @@ function addressOf(host: string, address: ReturnType<import("node:http").Server[
   return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
-/** One at a time: setting a PDF takes a core and memory. */
+/** One of each at a time: setting a PDF takes a core and memory. */
 async function startRendering(services: Services): Promise<void> {
+  await work<{ scanId: string }>(services, renderQueue, {
+    run: ({ scanId }) => makeResults(services, scanId),
+    fail: ({ scanId }) => failResults(services.db, scanId),
+  });
+  await work<{ reportId: string }>(services, reportQueue, {
+    run: ({ reportId }) => makeReport(services, reportId),
+    fail: ({ reportId }) => failReport(services.db, reportId),
+  });
+}
+
+interface Work<T> {
+  run(data: T): Promise<void>;
+  /** After the last try. */
+  fail(data: T): Promise<void>;
+}
+
+async function work<T extends object>({ boss, log }: Services, queue: string, { run, fail }: Work<T>): Promise<void> {
   const settings = {
     pollingIntervalSeconds: 0.5,
     notifyPollingIntervalSeconds: 0.5,
@@ -68,15 +87,14 @@ async function startRendering(services: Services): Promise<void> {
     includeMetadata: true as const,
     heartbeatRefreshSeconds: 3,
   };
-  await services.boss.work(renderQueue, settings, async ([job]: JobWithMetadata<{ scanId: string }>[]) => {
+  await boss.work(queue, settings, async ([job]: JobWithMetadata<T>[]) => {
     if (!job) return;
-    const { scanId } = job.data;
     try {
-      await makeResults(services, scanId);
+      await run(job.data);
     } catch (error) {
       const last = job.retryCount >= job.retryLimit;
-      services.log.error({ err: error, scanId, last }, "results could not be made");
-      if (last) await failResults(services.db, scanId);
+      log.error({ err: error, queue, job: job.data, last }, "a file could not be made");
+      if (last) await fail(job.data);
       throw error;
     }
   });
@@ -89,7 +107,7 @@ function startReaper(services: Services): () => Promise<void> {
   const run = async () => {
     while (!stopping.signal.aborted) {
       const leasesCount = performance.now() - startedAt > leaseSeconds * 1000;
-      await reapTasks(services, { leasesCount }).catch((error) => services.log.warn({ err: error }, "reaper failed; it runs again in a second"));
+      await reap(services, { leasesCount }).catch((error) => services.log.warn({ err: error }, "reaper failed; it runs again in a second"));
       await sleep(1000, undefined, { signal: stopping.signal }).catch(() => {});
     }
   };
@@ -98,4 +116,10 @@ function startReaper(services: Services): () => Promise<void> {
     stopping.abort();
     await running;
   };
+}
+
+async function reap(services: Services, settings: { leasesCount: boolean }): Promise<void> {
+  await reapTasks(services, settings);
+  await expireAcceptances(services.db);
+  await failOverdueReports(services.db);
 }

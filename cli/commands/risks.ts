@@ -1,67 +1,47 @@
 import type { Risk } from "@periscan/contract/risk.ts";
-import type { Client } from "@periscan/sdk/client.ts";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { cleanLine, formatTime, paint, paintLevel, printJson, printTable } from "../print.ts";
 import { printBlocks } from "../print-blocks.ts";
 import { readCount } from "../read-count.ts";
+import { addRiskChoice, buildRiskFilters, type RiskChoice } from "../risk-choice.ts";
 import { withClient } from "../session.ts";
 import { take } from "../take.ts";
-import { UserError } from "../user-error.ts";
+import { addExportCommand } from "./risks-export.ts";
+import { addTriageCommands, describeAcceptance } from "./risks-triage.ts";
 
-interface Options {
+interface Options extends RiskChoice {
   json?: boolean;
   limit: number;
-  status: "open" | "closed" | "all";
-  level?: string[];
-  target?: string[];
-  scan?: string;
 }
 
 export function addRisksCommand(program: Command): void {
-  program
+  const risks = program
     .command("risks")
-    .description("List the risks of all targets, or show one.")
-    .argument("[id]", "show this risk with everything that is known of it")
-    .addOption(new Option("--status <status>", "which ones").choices(["open", "closed", "all"]).default("open"))
-    .addOption(new Option("--level <level...>", "only these threat levels").choices(["CRITICAL", "HIGH", "MEDIUM", "LOW", "NONE"]))
-    .option("--target <target...>", "only of these targets, by address, name or id")
-    .option("--scan <id>", "only those that this scan saw or closed")
+    .description("List the risks of all targets, or show one. Or accept risks, export them, show what happened to one.")
+    .usage("[ID] [options]  |  accept ID…  |  unaccept ID…  |  history ID  |  export")
+    .enablePositionalOptions()
+    .argument("[id]", "show this risk with everything that is known of it");
+  addRiskChoice(risks)
     .option("--limit <n>", "at most so many", readCount, 500)
     .option("--json", "as JSON")
     .addHelpText("after", "\nExample:\n  periscan risks --level CRITICAL HIGH --target 127.0.0.1\n")
     .action((id: string | undefined, options: Options) => (id === undefined ? listRisks(options) : showRisk(id, options)));
+  addTriageCommands(risks);
+  addExportCommand(risks);
 }
 
 async function listRisks(options: Options): Promise<void> {
-  const risks = await withClient(async (client) => take(client.risks.list(await buildFilters(client, options)), options.limit));
+  const risks = await withClient(async (client) => take(client.risks.list(await buildRiskFilters(client, options)), options.limit));
   if (options.json) return printJson(risks);
   if (risks.length === 0) return console.log("No risks match. That means little where nothing was scanned: `periscan scans` lists what was.");
   printTable(["LEVEL", "TARGET", "RISK", "STATUS", "LAST SEEN", "ID"], risks.map(toRow));
 }
 
-async function buildFilters(client: Client, { status, level, target, scan }: Options): Promise<Record<string, string[]>> {
-  return {
-    ...(status === "all" ? {} : { status: [status.toUpperCase()] }),
-    ...(level ? { "risk_definition.threat_level": level } : {}),
-    ...(target ? { target_id: await findTargetIds(client, target) } : {}),
-    ...(scan ? { scan_id: [scan] } : {}),
-  };
-}
-
-async function findTargetIds(client: Client, wanted: string[]): Promise<string[]> {
-  const known = await take(client.targets.list(), Number.POSITIVE_INFINITY);
-  return wanted.map((name) => {
-    const found = known.find(({ id, target }) => id === name || target === name.toLowerCase());
-    if (!found) throw new UserError(`There is no target ${name}; \`periscan targets\` lists them.`, { exitCode: 2 });
-    return found.id;
-  });
-}
-
-const toRow = ({ id, target, status, risk_definition, last_detected_at }: Risk): string[] => [
+const toRow = ({ id, target, status, is_accepted, risk_definition, last_detected_at }: Risk): string[] => [
   paintLevel(risk_definition.threat_level),
   cleanLine(target),
   cleanLine(risk_definition.title),
-  status,
+  is_accepted ? `${status}, accepted` : status,
   formatTime(last_detected_at),
   id,
 ];
@@ -74,6 +54,7 @@ async function showRisk(id: string, { json }: Options): Promise<void> {
   console.log(
     `${paintLevel(definition.threat_level)} · ${risk.status} · first seen ${formatTime(risk.first_detected_at)}, last ${formatTime(risk.last_detected_at)}`,
   );
+  for (const each of risk.accepted_by) console.log(describeAcceptance(each));
   printSection("What it is", [definition.description]);
   printSection("What to do", [definition.solution]);
   const facts = Object.entries(definition.additional_info).map(([name, value]) => `${name}: ${Array.isArray(value) ? value.join(", ") : value}`);

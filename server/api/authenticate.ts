@@ -1,23 +1,26 @@
 import type { FastifyRequest } from "fastify";
 import { ApiError } from "../api-error.ts";
-import { findWorkspaceOfKey, isWorkerToken } from "../keys.ts";
+import { findKey, isWorkerToken } from "../keys.ts";
 import type { Services } from "../services.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
     workspaceId: string;
+    /** The name of the API key that the request came with. */
+    keyName: string;
   }
 }
 
-/** A hook that takes the API key of the header or the bearer, and sets the request's workspace. */
+/** A hook that takes the API key of the header or the bearer, and sets the request's workspace and the key's name. */
 export const requireKey =
   ({ db }: Services) =>
   async (request: FastifyRequest): Promise<void> => {
     const key = headerKey(request) ?? bearer(request);
     if (!key) throw new ApiError(401, "key.missing", "Send your API key in the header X-HOSTEDSCAN-API-KEY.");
-    const workspaceId = await findWorkspaceOfKey(db, key);
-    if (!workspaceId) throw new ApiError(401, "key.invalid", "This API key is not known, or was revoked.");
-    request.workspaceId = workspaceId;
+    const known = await findKey(db, key);
+    if (!known) throw new ApiError(401, "key.invalid", "This API key is not known, or was revoked.");
+    request.workspaceId = known.workspaceId;
+    request.keyName = known.name;
   };
 
 /** The same for workers and their tokens. */

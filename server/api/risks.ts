@@ -1,27 +1,25 @@
-import { Risk, RiskStatus, ThreatLevel } from "@periscan/contract/risk.ts";
+import { Risk } from "@periscan/contract/risk.ts";
+import { RiskEvent } from "@periscan/contract/risk-event.ts";
+import { riskFilterKeys } from "@periscan/contract/risk-filters.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
-import { and, arrayOverlaps, desc, eq, inArray, lt, type SQL, sql } from "drizzle-orm";
+import { and, lt } from "drizzle-orm";
 import { z } from "zod";
-import { notFound } from "../api-error.ts";
-import type { Database } from "../db/connect.ts";
-import { risk, scanRisk, target } from "../db/schema.ts";
-import { filtersQuery, isId, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
+import { risk } from "../db/schema.ts";
+import { filtersQuery, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
+import { expireAcceptances } from "../risks/accept-risks.ts";
+import { exportFormats, exportRisks } from "../risks/export-risks.ts";
+import { loadHistory } from "../risks/load-history.ts";
+import { getRisk, presentRisk, selectRisks } from "../risks/present-risk.ts";
+import { riskConditions } from "../risks/risk-conditions.ts";
 import type { Services } from "../services.ts";
 import { requireKey } from "./authenticate.ts";
 import { operation } from "./operation.ts";
 import type { TypedApp } from "./typed-app.ts";
 
-const Filters = filtersQuery({
-  target_id: z.string(),
-  status: RiskStatus,
-  tags: z.string(),
-  "risk_definition.scan_type": z.string(),
-  "risk_definition.threat_level": ThreatLevel,
-  "risk_definition.title": z.string(),
-  is_accepted: z.enum(["true", "false"]),
-  scan_id: z.string(),
-});
+const ById = z.object({ id: z.string() });
+const Filters = filtersQuery(riskFilterKeys);
 const ListQuery = z.strictObject({ ...pageQuery, filters: Filters });
+const ExportQuery = z.strictObject({ format: z.enum(["csv", "json", "sarif"]), filters: Filters });
 
 export function addRiskRoutes(app: TypedApp, services: Services): void {
   const onRequest = requireKey(services);
@@ -33,79 +31,70 @@ export function addRiskRoutes(app: TypedApp, services: Services): void {
     async (request) => {
       const { filters, page_size, page_token } = request.query;
       const before = readPageToken(page_token);
-      const matches = and(eq(risk.workspaceId, request.workspaceId), before === undefined ? undefined : lt(risk.id, before), ...toConditions(db, filters));
+      await expireAcceptances(db, request.workspaceId);
+      const matches = and(riskConditions(db, request.workspaceId, filters), before === undefined ? undefined : lt(risk.id, before));
       const rows = await selectRisks(db, matches).limit(page_size + 1);
-      return makePage(rows, page_size, present);
+      return makePage(rows, page_size, presentRisk);
+    },
+  );
+
+  app.get(
+    "/v1/risks/export",
+    {
+      onRequest,
+      schema: operation({
+        tag: "risks",
+        summary: "Download all risks that match, as CSV, JSON or SARIF 2.1.0",
+        querystring: ExportQuery,
+        answer: z.unknown().describe("The file, with its content type and a file name. SARIF has the open risks alone unless filters.status says otherwise."),
+        errors: [400],
+      }),
+    },
+    async (request, reply) => {
+      const { format, filters } = request.query;
+      await expireAcceptances(db, request.workspaceId);
+      const { contentType, extension } = exportFormats[format];
+      const day = new Date().toISOString().slice(0, 10);
+      return (
+        reply
+          .header("content-type", contentType)
+          .header("content-disposition", `attachment; filename="risks-${day}.${extension}"`)
+          .header("x-content-type-options", "nosniff")
+          .header("cache-control", "no-store")
+          .serializer((payload: unknown) => payload as string)
+          // HEAD would read all of it to throw it away.
+          .send(request.method === "HEAD" ? "" : exportRisks(db, { workspaceId: request.workspaceId, format, filters }))
+      );
     },
   );
 
   app.get(
     "/v1/risks/:id",
-    {
-      onRequest,
-      schema: operation({ tag: "risks", summary: "Get a risk", params: z.object({ id: z.string() }), answer: z.object({ data: Risk }), errors: [404] }),
-    },
+    { onRequest, schema: operation({ tag: "risks", summary: "Get a risk", params: ById, answer: z.object({ data: Risk }), errors: [404] }) },
     async (request) => {
-      const { id } = request.params;
-      const [row] = isId(id) ? await selectRisks(db, and(eq(risk.id, id), eq(risk.workspaceId, request.workspaceId))) : [];
-      if (!row) throw notFound("risk");
-      return { data: { ...present(row), evidence: findEngine(row.risk.scanType)?.view(row.risk.detail) ?? [] } };
+      await expireAcceptances(db, request.workspaceId);
+      const row = await getRisk(db, request.workspaceId, request.params.id);
+      return { data: { ...presentRisk(row), evidence: findEngine(row.risk.scanType)?.view(row.risk.detail) ?? [] } };
     },
   );
-}
 
-function toConditions(db: Database, filters: z.infer<typeof Filters>): (SQL | undefined)[] {
-  const acceptance = filters.is_accepted?.map((value) => value === "true");
-  return [
-    filters.target_id && inArray(risk.targetId, filters.target_id.filter(isId)),
-    filters.status && inArray(risk.status, filters.status),
-    filters.tags && arrayOverlaps(target.tags, filters.tags),
-    filters["risk_definition.scan_type"] && inArray(risk.scanType, filters["risk_definition.scan_type"]),
-    filters["risk_definition.threat_level"] && inArray(risk.threatLevel, filters["risk_definition.threat_level"]),
-    filters["risk_definition.title"] && inArray(risk.title, filters["risk_definition.title"]),
-    acceptance && inArray(risk.isAccepted, acceptance),
-    filters.scan_id &&
-      inArray(
-        risk.id,
-        db
-          .select({ id: scanRisk.riskId })
-          .from(scanRisk)
-          .where(inArray(scanRisk.scanId, filters.scan_id.filter(isId))),
-      ),
-  ];
-}
-
-const selectRisks = (db: Database, matches: SQL | undefined) =>
-  db
-    .select({ id: risk.id, risk, target: { target: target.target, label: target.label, tags: target.tags } })
-    .from(risk)
-    .innerJoin(target, eq(target.id, risk.targetId))
-    .where(matches ?? sql`true`)
-    .orderBy(desc(risk.id));
-
-type RiskRow = Awaited<ReturnType<typeof selectRisks>>[number];
-
-function present({ risk: row, target: owner }: RiskRow): Risk {
-  const dates = { first_detected_at: row.firstDetectedAt.toISOString(), last_detected_at: row.lastDetectedAt.toISOString() };
-  return {
-    id: row.id,
-    target_id: row.targetId,
-    target: owner.target,
-    target_label: owner.label,
-    tags: owner.tags,
-    status: row.status as Risk["status"],
-    is_accepted: row.isAccepted,
-    accepted_by: [],
-    risk_definition: {
-      scan_type: row.scanType,
-      title: row.title,
-      threat_level: row.threatLevel as ThreatLevel,
-      description: row.description,
-      solution: row.solution,
-      references: row.references,
-      additional_info: row.additionalInfo,
-      ...dates,
+  app.get(
+    "/v1/risks/:id/history",
+    {
+      onRequest,
+      schema: operation({
+        tag: "risks",
+        summary: "List what happened to a risk, newest first: what scans saw, what people decided",
+        params: ById,
+        querystring: z.strictObject(pageQuery),
+        answer: pageOf(RiskEvent),
+        errors: [400, 404],
+      }),
     },
-    ...dates,
-  };
+    async (request) => {
+      await expireAcceptances(db, request.workspaceId);
+      const { id } = await getRisk(db, request.workspaceId, request.params.id);
+      return loadHistory(db, { riskId: id, pageSize: request.query.page_size, pageToken: request.query.page_token });
+    },
+  );
 }

@@ -1,8 +1,27 @@
 import type { Observation } from "@periscan/contract/outcome.ts";
+import type { ReportFormat, ReportState, TargetsFilter } from "@periscan/contract/report.ts";
+import type { AcceptanceKind, AcceptanceReason } from "@periscan/contract/risk.ts";
+import type { RiskFilters } from "@periscan/contract/risk-filters.ts";
 import type { EngineContent } from "@periscan/contract/scan.ts";
 import type { TargetLogin } from "@periscan/contract/target.ts";
 import { sql } from "drizzle-orm";
-import { bigint, bigserial, boolean, customType, index, integer, jsonb, pgTable, primaryKey, real, text, timestamp, unique, uuid } from "drizzle-orm/pg-core";
+import {
+  bigint,
+  bigserial,
+  boolean,
+  customType,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  real,
+  text,
+  timestamp,
+  unique,
+  uniqueIndex,
+  uuid,
+} from "drizzle-orm/pg-core";
 
 const bytea = customType<{ data: Buffer }>({ dataType: () => "bytea" });
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
@@ -209,6 +228,7 @@ export const risk = pgTable(
     scanType: text("scan_type").notNull(),
     ...definitionColumns(),
     status: text("status").notNull(),
+    /** Whether an acceptance stands: set in the transaction that begins or ends it. No scan changes it. */
     isAccepted: boolean("is_accepted").notNull().default(false),
     firstDetectedAt: instant("first_detected_at").notNull(),
     lastDetectedAt: instant("last_detected_at").notNull(),
@@ -221,6 +241,45 @@ export const risk = pgTable(
     index("risk_threat_level").on(table.workspaceId, table.threatLevel, table.id),
     index("risk_scan_type").on(table.workspaceId, table.scanType, table.id),
     index("risk_title").on(table.workspaceId, table.title, table.id),
+    index("risk_accepted").on(table.workspaceId, table.isAccepted, table.id),
+  ],
+);
+
+/**
+ * A person's decision about a risk. A change of it ends the row and begins the next with the same `createdAt`, so that these rows are the
+ * history as well.
+ */
+export const acceptance = pgTable(
+  "acceptance",
+  {
+    id: id(),
+    workspaceId: uuid("workspace_id")
+      .notNull()
+      .references(() => workspace.id),
+    riskId: uuid("risk_id")
+      .notNull()
+      .references(() => risk.id, { onDelete: "cascade" }),
+    kind: text("kind").$type<AcceptanceKind>().notNull(),
+    reason: text("reason").$type<AcceptanceReason>(),
+    note: text("note").notNull(),
+    author: text("author").notNull(),
+    /** The name of the API key that it came with. */
+    keyName: text("key_name").notNull(),
+    /** When the risk was accepted, and when it was decided as this row says. */
+    createdAt: instant("created_at").notNull(),
+    updatedAt: instant("updated_at").notNull(),
+    expiresAt: instant("expires_at"),
+    endedAt: instant("ended_at"),
+    /** `changed`: the next row stands. `ended`: taken back by `endAuthor`. `expired`: `expiresAt` passed. */
+    endCause: text("end_cause").$type<"changed" | "ended" | "expired">(),
+    endAuthor: text("end_author"),
+    endKeyName: text("end_key_name"),
+    endNote: text("end_note"),
+  },
+  (table) => [
+    uniqueIndex("acceptance_standing").on(table.riskId).where(sql`ended_at is null`),
+    index("acceptance_risk").on(table.riskId, table.updatedAt),
+    index("acceptance_expiry").on(table.expiresAt).where(sql`ended_at is null and expires_at is not null`),
   ],
 );
 
@@ -284,4 +343,27 @@ export const result = pgTable(
     createdAt: instant("created_at").notNull().default(now),
   },
   (table) => [unique("result_scan_kind").on(table.scanId, table.kind)],
+);
+
+/** A file over targets and risks that a client asked for; a job makes it. */
+export const report = pgTable(
+  "report",
+  {
+    id: id(),
+    workspaceId: uuid("workspace_id")
+      .notNull()
+      .references(() => workspace.id),
+    format: text("format").$type<ReportFormat>().notNull(),
+    targetsFilter: jsonb("targets_filter").$type<TargetsFilter>().notNull(),
+    risksFilter: jsonb("risks_filter").$type<RiskFilters>().notNull(),
+    state: text("state").$type<ReportState>().notNull().default("QUEUED"),
+    error: text("error"),
+    createdAt: instant("created_at").notNull().default(now),
+    finishedAt: instant("finished_at"),
+  },
+  (table) => [
+    index("report_page").on(table.workspaceId, table.id),
+    index("report_state").on(table.workspaceId, table.state, table.id),
+    index("report_unfinished").on(table.createdAt).where(sql`state in ('QUEUED', 'RUNNING')`),
+  ],
 );

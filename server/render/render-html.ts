@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 import type { Block } from "@periscan/contract/block.ts";
-import type { Report, ReportGroup, ReportTarget } from "./describe-report.ts";
 import { Html, html } from "./html.ts";
+import { badge, renderFacts } from "./html-parts.ts";
+import { renderOverview } from "./render-overview.ts";
+import type { AcceptedSection, Report, ReportGroup, ReportTarget } from "./report.ts";
 
 const style = new Html(readFileSync(new URL("report.css", import.meta.url), "utf8"));
 
@@ -23,17 +25,19 @@ export function renderHtml(report: Report): string {
 <p class="brand">Periscan${report.workspace && html` · ${report.workspace}`}</p>
 <h1>${report.title}</h1>
 <p class="subject">${report.subject}</p>
-<p>${report.date} <span class="state ${report.state.tone}">${report.state.label}</span></p>
+<p>${report.date}${report.state && html` <span class="state ${report.state.tone}">${report.state.label}</span>`}</p>
 </header>
 <main>
 ${renderSummary(report)}
-${report.groups.length > 0 && renderOverview(report)}
-${report.groups.length > 0 && html`<section><h2>Risks</h2>${report.groups.map(renderGroup)}</section>`}
-${report.closed.length > 0 && renderClosed(report)}
+${report.overview && renderOverview(report.overview)}
+${report.groups.length > 0 && renderGlance(report)}
+${report.groups.length > 0 && html`<section><h2>Risks</h2>${report.groupsNote && html`<p class="warning">${report.groupsNote}</p>`}${report.groups.map(renderGroup)}</section>`}
+${report.accepted.map(renderAccepted)}
+${report.closed.rows.length > 0 && renderClosed(report)}
 ${renderTargets(report)}
 ${report.gaps.length > 0 && renderGaps(report)}
-<section id="about"><h2>About this scan</h2>
-${renderFacts(report.facts)}
+<section id="about"><h2>${report.aboutHeading}</h2>
+${renderFacts(report.overview ? report.facts : [...report.coverFacts, ...report.facts])}
 <h3>Threat levels</h3>
 <dl class="facts">${report.levels.map(({ level, name, meaning }) => html`<div><dt>${badge(level, name)}</dt><dd>${meaning}</dd></div>`)}</dl>
 </section>
@@ -43,17 +47,16 @@ ${renderFacts(report.facts)}
 `.text;
 }
 
-const badge = (level: string, name: string) => html`<span class="badge ${level.toLowerCase()}">${name}</span>`;
-
-const renderSummary = ({ levels, changes, summary, warning }: Report) => html`<section id="summary">
+const renderSummary = ({ levels, changes, summary, warning, overview, coverFacts }: Report) => html`<section id="summary">
 <h2>Summary</h2>
 <ul class="levels">${levels.map(({ level, name, count }) => html`<li class="${level.toLowerCase()}${count === 0 && " zero"}"><b>${count}</b>${name}</li>`)}</ul>
 <p class="lead">${summary.join(" ")}</p>
 ${warning && html`<p class="warning">${warning} <a href="#gaps">See why</a></p>`}
-<p class="changes">${changes.map(({ name, count }) => html`<span><b>${count}</b> ${name.toLowerCase()}</span>`)}</p>
+${changes.length > 0 && html`<p class="changes">${changes.map(({ name, count }) => html`<span><b>${count}</b> ${name.toLowerCase()}</span>`)}</p>`}
+${overview && renderFacts(coverFacts)}
 </section>`;
 
-const renderOverview = ({ groups }: Report) => html`<section>
+const renderGlance = ({ groups }: Report) => html`<section>
 <h2>Risks at a glance</h2>
 <table>
 <thead><tr><th>Level</th><th>Risk</th><th>Targets</th></tr></thead>
@@ -98,40 +101,52 @@ function renderBlock(block: Block): Html {
 <tbody>${block.rows.map((row) => html`<tr>${row.map((cell) => html`<td>${cell}</td>`)}</tr>`)}</tbody></table>`;
 }
 
-const renderFacts = (rows: [string, string][]) =>
-  html`<dl class="facts">${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+const renderAccepted = ({ heading, intro, rows }: AcceptedSection) => html`<section>
+<h2>${heading}</h2>
+<p>${intro}</p>
+<table class="stacks">
+<thead><tr><th>Level</th><th>Risk</th><th>Why, and who</th><th>Until</th></tr></thead>
+<tbody>${rows.map(
+  ({ level, name, title, target, who, why, until }) =>
+    html`<tr><td>${badge(level, name)}</td><td><b>${title}</b><br><span class="quiet">${target}</span></td><td>${why}<br><span class="quiet">${who}</span></td><td>${until}</td></tr>`,
+)}</tbody>
+</table>
+</section>`;
 
 const renderClosed = ({ closed }: Report) => html`<section>
-<h2>Closed since earlier scans</h2>
-<p>This scan looked where they were and did not find them again.</p>
+<h2>${closed.heading}</h2>
+<p>${closed.intro}</p>
 <table>
-<thead><tr><th>Level</th><th>Risk</th><th>Target</th><th>First seen</th></tr></thead>
-<tbody>${closed.map(
-  ({ level, name, title, target, since }) => html`<tr><td>${badge(level, name)}</td><td>${title}</td><td>${target}</td><td>${since}</td></tr>`,
+<thead><tr><th>Level</th><th>Risk</th><th>Target</th><th>${closed.whenHeading}</th></tr></thead>
+<tbody>${closed.rows.map(
+  ({ level, name, title, target, when }) => html`<tr><td>${badge(level, name)}</td><td>${title}</td><td>${target}</td><td>${when}</td></tr>`,
 )}</tbody>
 </table>
 </section>`;
 
 const renderTargets = ({ targets }: Report) => html`<section id="targets">
-<h2>Targets</h2>
-<table>
-<thead><tr><th>Target</th><th>Outcome</th><th>What was looked at</th><th>Open risks</th></tr></thead>
-<tbody>${targets.map(renderTarget)}</tbody>
+<h2>${targets.heading}</h2>
+${targets.intro && html`<p>${targets.intro}</p>`}
+<table class="stacks">
+<thead><tr>${targets.columns.map((column) => html`<th>${column}</th>`)}</tr></thead>
+<tbody>${targets.rows.map(renderTarget)}</tbody>
 </table>
+${targets.note && html`<p class="quiet">${targets.note}</p>`}
 </section>`;
 
-const renderTarget = ({ target, address, outcome, tone, what, counts }: ReportTarget) => html`<tr>
-<td>${target}${address && html`<br><span class="quiet">${address}</span>`}</td>
+const renderTarget = ({ target, more, outcome, tone, what, counts, when }: ReportTarget) => html`<tr>
+<td>${target}${more && html`<br><span class="quiet">${more}</span>`}</td>
 <td><span class="state ${tone}">${outcome}</span></td>
 <td>${what}</td>
-<td>${counts.map(({ level, count }) => html`<span class="badge ${level.toLowerCase()}">${count}</span> `)}</td>
+<td>${counts.map(({ level, count }) => html`<span class="badge ${level.toLowerCase()}">${count}</span> `)}${when}</td>
 </tr>`;
 
-const renderGaps = ({ gaps }: Report) => html`<section id="gaps">
+const renderGaps = ({ gaps, gapsNote }: Report) => html`<section id="gaps">
 <h2>What was not covered</h2>
 <p>Do not take these for clean.</p>
 <table>
 <thead><tr><th>Target</th><th>Why, and what it means</th></tr></thead>
 <tbody>${gaps.map(({ target, what }) => html`<tr><td>${target}</td><td>${what}</td></tr>`)}</tbody>
 </table>
+${gapsNote && html`<p class="quiet">${gapsNote}</p>`}
 </section>`;

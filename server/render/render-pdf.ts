@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
-import type { Report } from "./describe-report.ts";
+import type { Report } from "./report.ts";
 
 const program = fileURLToPath(new URL("set-pdf.ts", import.meta.url));
 

@@ -68,7 +68,7 @@ function makeDocument({ risks = [], complete = 1, unreachable = 0 }: { risks?: D
 const renderHtml = async (document: ScanDocument): Promise<string> => String(await renderResult("html", document));
 
 /** What a reader of the PDF sees, by Poppler. */
-async function readPdf(document: ScanDocument): Promise<{ text: string; info: string }> {
+async function readPdf(document: ScanDocument): Promise<{ text: string; info: string; meta: string }> {
   const folder = mkdtempSync(join(tmpdir(), "periscan-pdf-"));
   try {
     const file = join(folder, "report.pdf");
@@ -78,6 +78,7 @@ async function readPdf(document: ScanDocument): Promise<{ text: string; info: st
     return {
       text: run("pdftotext", "-layout", file, "-").replaceAll("\u200b", ""),
       info: run("pdfinfo", file),
+      meta: run("pdfinfo", "-meta", file),
     };
   } finally {
     rmSync(folder, { recursive: true });
@@ -123,10 +124,11 @@ test("the HTML needs nothing from elsewhere and no script", async () => {
 });
 
 test("what a scanner printed is shown in the PDF as text, and the PDF is accessible", async () => {
-  const { text, info } = await readPdf(makeDocument({ risks: [risk({ title: hostile, evidence: [{ type: "code", text: hostile }] })] }));
+  const { text, info, meta } = await readPdf(makeDocument({ risks: [risk({ title: hostile, evidence: [{ type: "code", text: hostile }] })] }));
   expect(text).toContain("<script>alert(1)</script>");
   expect(text).toContain("#set text(red) $x$ *b* `raw`");
   expect(info).toMatch(/Tagged:\s+yes/);
+  expect(meta).toContain("pdfuaid:part");
   expect(info).toMatch(/Title:\s+TCP port scan: 192\.0\.2\.1/);
 });
 

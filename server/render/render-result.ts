@@ -1,5 +1,5 @@
 import type { ScanDocument } from "@periscan/contract/scan-document.ts";
-import { describeReport } from "./describe-report.ts";
+import { describeScan } from "./describe-scan.ts";
 import { renderHtml } from "./render-html.ts";
 import { renderPdf } from "./render-pdf.ts";
 import { showText } from "./show-text.ts";
@@ -7,6 +7,6 @@ import { showText } from "./show-text.ts";
 /** A scan's document as one of the files that Periscan makes itself. */
 export async function renderResult(kind: "json" | "html" | "pdf", document: ScanDocument): Promise<string | Uint8Array> {
   if (kind === "json") return `${JSON.stringify(document, undefined, 2)}\n`;
-  const report = showText(describeReport(document));
+  const report = showText(describeScan(document));
   return kind === "html" ? renderHtml(report) : renderPdf(report);
 }

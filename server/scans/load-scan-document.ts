@@ -3,9 +3,11 @@ import type { ScanTarget } from "@periscan/contract/scan.ts";
 import type { DocumentRisk, ScanDocument } from "@periscan/contract/scan-document.ts";
 import type { Engine } from "@periscan/engines/kit/engine.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
-import { asc, eq } from "drizzle-orm";
+import { and, asc, eq, isNull } from "drizzle-orm";
 import type { Database } from "../db/connect.ts";
-import { detection, risk, scan, scanRisk, scanTarget, workspace } from "../db/schema.ts";
+import { acceptance, detection, risk, scan, scanRisk, scanTarget, workspace } from "../db/schema.ts";
+import { expireAcceptances } from "../risks/accept-risks.ts";
+import { presentAcceptance } from "../risks/present-risk.ts";
 import { presentTarget } from "./present-scan.ts";
 
 /** Everything that the results of an ended scan show, as this scan saw it. Throws where there is no such scan. */
@@ -13,6 +15,7 @@ export async function loadScanDocument(db: Database, scanId: string): Promise<Sc
   const [found] = await db.select().from(scan).innerJoin(workspace, eq(workspace.id, scan.workspaceId)).where(eq(scan.id, scanId));
   const engine = found && findEngine(found.scan.type);
   if (!found || !engine) throw new Error(`scan ${scanId} is gone or has no engine`);
+  await expireAcceptances(db, found.scan.workspaceId);
   const rows = await db.select().from(scanTarget).where(eq(scanTarget.scanId, scanId)).orderBy(asc(scanTarget.ordinal));
   const targets = rows.map((row) => presentTarget(engine.type, row));
   const risks = await loadRisks(db, { scanId, engine, targets });
@@ -52,10 +55,11 @@ interface RiskSource {
 
 async function loadRisks(db: Database, { scanId, engine, targets }: RiskSource): Promise<DocumentRisk[]> {
   const rows = await db
-    .select({ change: scanRisk.change, risk, detection })
+    .select({ change: scanRisk.change, risk, detection, acceptance })
     .from(scanRisk)
     .innerJoin(risk, eq(risk.id, scanRisk.riskId))
     .leftJoin(detection, eq(detection.id, scanRisk.detectionId))
+    .leftJoin(acceptance, and(eq(acceptance.riskId, risk.id), isNull(acceptance.endedAt)))
     .where(eq(scanRisk.scanId, scanId));
   const order = new Map(targets.map(({ target_id }, index) => [target_id, index]));
   const rank = ({ threat_level, target_id }: DocumentRisk) => threatLevels.indexOf(threat_level) * targets.length + (order.get(target_id) ?? 0);
@@ -67,9 +71,10 @@ interface RiskRow {
   change: string;
   risk: typeof risk.$inferSelect;
   detection: typeof detection.$inferSelect | null;
+  acceptance: typeof acceptance.$inferSelect | null;
 }
 
-function presentRisk({ change, risk: life, detection: seen }: RiskRow, engine: Engine, names: Map<string, string>): DocumentRisk {
+function presentRisk({ change, risk: life, detection: seen, acceptance: standing }: RiskRow, engine: Engine, names: Map<string, string>): DocumentRisk {
   const content = seen ?? life;
   return {
     risk_id: life.id,
@@ -78,6 +83,7 @@ function presentRisk({ change, risk: life, detection: seen }: RiskRow, engine: E
     change: change as DocumentRisk["change"],
     status: change === "closed" ? "CLOSED" : "OPEN",
     is_accepted: life.isAccepted,
+    ...(standing === null ? {} : { acceptance: presentAcceptance(standing) }),
     title: content.title,
     threat_level: content.threatLevel as ThreatLevel,
     description: content.description,

@@ -39,6 +39,7 @@ export async function startTestServer() {
     databaseUrl: postgres.url,
     keys,
     folder,
+    own: asClient,
     foreign: { "x-hostedscan-api-key": foreignKey },
     workerToken: token,
     api: <T>(method: string, path: string, body?: unknown, headers: Record<string, string> = asClient) => call<T>(method, path, { body, headers }),

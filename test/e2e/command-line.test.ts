@@ -53,6 +53,26 @@ test("lists and downloads work on what earlier commands left, for people and as 
   expect(readFileSync(got.out.trim()).subarray(0, 5).toString()).toBe("%PDF-");
 });
 
+test("risks are accepted, exported and reported from the command line, and their history says so", async () => {
+  const [risk] = JSON.parse((await run("risks", "--json")).out);
+  expect((await run("risks", "accept", risk.id)).code).toBe(2);
+  const accepted = await run("risks", "accept", risk.id, "--note", "Ours \x1b[2J", "--until", "2999-01-01");
+  expect([accepted.code, accepted.out]).toEqual([0, "1 risk is accepted now; 1 changed.\n"]);
+  const { out: history } = await run("risks", "history", risk.id);
+  expect(history).toMatch(/accepted .* Ours \uFFFD\[2J; until 2999-01-01/);
+  expect(history).toMatch(/opened +NMAP +scan /);
+  expect((await run("risks", "--no-accepted")).out).toContain("No risks match.");
+  const sarif = join(output, "risks.sarif");
+  expect((await run("risks", "export", "--format", "sarif", "--output", sarif)).out).toBe(`${sarif}\n`);
+  expect(JSON.parse(readFileSync(sarif, "utf8")).runs[0].results).toMatchObject([{ suppressions: [{ status: "accepted" }] }]);
+  expect((await run("risks", "export", "--format", "csv")).out.split("\r\n")).toHaveLength(3);
+  const file = join(output, "report.pdf");
+  expect((await run("report", "--target", "127.0.0.1", "--output", file)).out).toBe(`${file}\n`);
+  expect(readFileSync(file).subarray(0, 5).toString()).toBe("%PDF-");
+  expect(JSON.parse((await run("reports", "--json")).out)).toMatchObject([{ state: "SUCCEEDED", report_format: "PDF" }]);
+  expect((await run("risks", "unaccept", risk.id)).out).toBe("1 risk is not accepted now; 1 changed.\n");
+});
+
 test("the exit code tells a partial scan and a wrong use from a good one", async () => {
   const partial = await run("scan", "NMAP", "127.0.0.1", "no-such-name.invalid", "--ports", `${port}`, "--output", output, "--json");
   expect(partial.code).toBe(1);
