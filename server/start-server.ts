@@ -5,6 +5,8 @@ import pino from "pino";
 import { buildApp, isLoopbackHost } from "./app.ts";
 import { connect } from "./db/connect.ts";
 import { createFileStore } from "./file-store.ts";
+import { openMailer } from "./outgoing/mailer.ts";
+import { type OutgoingPolicy, readOutgoingPolicy } from "./outgoing/outgoing-policy.ts";
 import { renderQueue, startQueue } from "./queue/start-queue.ts";
 import { leaseSeconds } from "./scans/claim-task.ts";
 import { failResults, makeResults } from "./scans/make-results.ts";
@@ -12,6 +14,7 @@ import { reapTasks } from "./scans/reap.ts";
 import { createTaskBell } from "./scans/task-bell.ts";
 import { openSecrets } from "./secrets.ts";
 import type { Services } from "./services.ts";
+import { startDeliveries } from "./webhooks/start-deliveries.ts";
 
 export interface ServerSettings {
   databaseUrl: string;
@@ -20,6 +23,10 @@ export interface ServerSettings {
   port: number;
   dataFolder: string;
   logLevel?: string;
+  /** Where requests to addresses that users give may go; the environment says it where this is absent. */
+  outgoing?: OutgoingPolicy;
+  /** False leaves the deliveries of webhooks and notifications to other servers on the same database. */
+  delivers?: boolean;
 }
 
 export interface RunningServer {
@@ -35,22 +42,40 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
   const boss = await startQueue(settings.databaseUrl, log);
   const files = createFileStore(join(settings.dataFolder, "files"));
   const secrets = openSecrets(settings.dataFolder);
-  const services: Services = { db, boss, files, secrets, bell: createTaskBell(), allowLoopback: isLoopbackHost(settings.host), log };
+  const services: Services = {
+    db,
+    boss,
+    files,
+    secrets,
+    bell: createTaskBell(),
+    allowLoopback: isLoopbackHost(settings.host),
+    outgoing: settings.outgoing ?? readOutgoingPolicy(process.env),
+    mailer: openMailer(process.env),
+    publicUrl: readPublicUrl(process.env),
+    log,
+  };
   await startRendering(services);
   const app = await buildApp(services);
   await app.listen({ host: settings.host, port: settings.port });
   const stopReaper = startReaper(services);
+  const stopDeliveries = settings.delivers === false ? async () => {} : startDeliveries(services);
   const url = addressOf(settings.host, app.server.address());
   log.info({ url }, "listening");
   return {
     url,
     stop: async () => {
-      await stopReaper();
+      await Promise.all([stopReaper(), stopDeliveries()]);
       await app.close();
       await boss.stop({ graceful: true, timeout: 3000 });
       await close();
     },
   };
+}
+
+function readPublicUrl({ PERISCAN_PUBLIC_URL: url }: NodeJS.ProcessEnv): string | undefined {
+  if (!url) return undefined;
+  if (!URL.canParse(url) || !/^https?:/.test(url)) throw new Error("PERISCAN_PUBLIC_URL must be an address such as https://periscan.example.");
+  return url;
 }
 
 function addressOf(host: string, address: ReturnType<import("node:http").Server["address"]>): string {

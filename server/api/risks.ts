@@ -1,10 +1,11 @@
 import { Risk, RiskStatus, ThreatLevel } from "@periscan/contract/risk.ts";
-import { and, arrayOverlaps, desc, eq, inArray, lt, type SQL, sql } from "drizzle-orm";
+import { and, arrayOverlaps, eq, inArray, lt, type SQL } from "drizzle-orm";
 import { z } from "zod";
 import { notFound } from "../api-error.ts";
 import type { Database } from "../db/connect.ts";
 import { risk, scanRisk, target } from "../db/schema.ts";
 import { filtersQuery, isId, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
+import { presentRisk, selectRisks } from "../risks/present-risk.ts";
 import type { Services } from "../services.ts";
 import { requireKey } from "./authenticate.ts";
 import { operation } from "./operation.ts";
@@ -34,7 +35,7 @@ export function addRiskRoutes(app: TypedApp, services: Services): void {
       const before = readPageToken(page_token);
       const matches = and(eq(risk.workspaceId, request.workspaceId), before === undefined ? undefined : lt(risk.id, before), ...toConditions(db, filters));
       const rows = await selectRisks(db, matches).limit(page_size + 1);
-      return makePage(rows, page_size, present);
+      return makePage(rows, page_size, presentRisk);
     },
   );
 
@@ -48,7 +49,7 @@ export function addRiskRoutes(app: TypedApp, services: Services): void {
       const { id } = request.params;
       const [row] = isId(id) ? await selectRisks(db, and(eq(risk.id, id), eq(risk.workspaceId, request.workspaceId))) : [];
       if (!row) throw notFound("risk");
-      return { data: present(row) };
+      return { data: presentRisk(row) };
     },
   );
 }
@@ -72,39 +73,4 @@ function toConditions(db: Database, filters: z.infer<typeof Filters>): (SQL | un
           .where(inArray(scanRisk.scanId, filters.scan_id.filter(isId))),
       ),
   ];
-}
-
-const selectRisks = (db: Database, matches: SQL | undefined) =>
-  db
-    .select({ id: risk.id, risk, target: { target: target.target, label: target.label, tags: target.tags } })
-    .from(risk)
-    .innerJoin(target, eq(target.id, risk.targetId))
-    .where(matches ?? sql`true`)
-    .orderBy(desc(risk.id));
-
-type RiskRow = Awaited<ReturnType<typeof selectRisks>>[number];
-
-function present({ risk: row, target: owner }: RiskRow): Risk {
-  const dates = { first_detected_at: row.firstDetectedAt.toISOString(), last_detected_at: row.lastDetectedAt.toISOString() };
-  return {
-    id: row.id,
-    target_id: row.targetId,
-    target: owner.target,
-    target_label: owner.label,
-    tags: owner.tags,
-    status: row.status as Risk["status"],
-    is_accepted: row.isAccepted,
-    accepted_by: [],
-    risk_definition: {
-      scan_type: row.scanType,
-      title: row.title,
-      threat_level: row.threatLevel as ThreatLevel,
-      description: row.description,
-      solution: row.solution,
-      references: row.references,
-      additional_info: row.additionalInfo,
-      ...dates,
-    },
-    ...dates,
-  };
 }
