@@ -10,6 +10,7 @@ import { addScanCommand } from "./commands/scan.ts";
 import { addScansCommand } from "./commands/scans.ts";
 import { addTargetsCommand } from "./commands/targets.ts";
 import { addTestCommand } from "./commands/test.ts";
+import { addWebhooksCommand } from "./commands/webhooks.ts";
 import { reportError } from "./report-error.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
@@ -40,6 +41,7 @@ for (const add of [
   addRisksCommand,
   addTargetsCommand,
   addResultsCommand,
+  addWebhooksCommand,
   addRoleCommands,
   addEnginesCommand,
   addKeyCommand,

@@ -1,12 +1,15 @@
 import type { Risk, ThreatLevel } from "@periscan/contract/risk.ts";
-import { desc, eq, type SQL, sql } from "drizzle-orm";
+import { desc, eq, getTableColumns, type SQL, sql } from "drizzle-orm";
 import type { Database, Transaction } from "../db/connect.ts";
 import { risk, target } from "../db/schema.ts";
+
+/** The evidence is large, and only results show it. */
+const { detail: _detail, ...shown } = getTableColumns(risk);
 
 /** Risks with what their targets give to them, newest first. */
 export const selectRisks = (db: Database | Transaction, matches: SQL | undefined) =>
   db
-    .select({ id: risk.id, risk, target: { target: target.target, label: target.label, tags: target.tags } })
+    .select({ id: risk.id, risk: shown, target: { target: target.target, label: target.label, tags: target.tags } })
     .from(risk)
     .innerJoin(target, eq(target.id, risk.targetId))
     .where(matches ?? sql`true`)
