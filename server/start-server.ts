@@ -38,7 +38,8 @@ export interface RunningServer {
 /** Migrates the database and serves: the API, the reaper, the jobs that make results. Logs JSON lines to standard error. */
 export async function startServer(settings: ServerSettings): Promise<RunningServer> {
   const log = pino({ name: "server", level: settings.logLevel ?? "info" }, pino.destination({ dest: 2, sync: true }));
-  const { db, close } = await connect(settings.databaseUrl, (error) => log.warn({ err: error }, "idle database connection broke"));
+  const onError = (error: Error) => log.warn({ err: error }, "idle database connection broke");
+  const { db, close } = await connect(settings.databaseUrl, onError);
   const boss = await startQueue(settings.databaseUrl, log);
   const files = createFileStore(join(settings.dataFolder, "files"));
   const secrets = openSecrets(settings.dataFolder);
@@ -58,7 +59,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
   const app = await buildApp(services);
   await app.listen({ host: settings.host, port: settings.port });
   const stopReaper = startReaper(services);
-  const stopDeliveries = settings.delivers === false ? async () => {} : startDeliveries(services);
+  const stopDeliveries = settings.delivers === false ? async () => {} : await startDelivering(services, settings.databaseUrl, onError);
   const url = addressOf(settings.host, app.server.address());
   log.info({ url }, "listening");
   return {
@@ -81,6 +82,18 @@ function readPublicUrl({ PERISCAN_PUBLIC_URL: url }: NodeJS.ProcessEnv): string 
 function addressOf(host: string, address: ReturnType<import("node:http").Server["address"]>): string {
   const port = typeof address === "object" && address ? address.port : 0;
   return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+const deliveryConnections = 4;
+
+/** With connections of their own, so that however many deliveries are under way the API never waits for one. */
+async function startDelivering(services: Services, databaseUrl: string, onError: (error: Error) => void): Promise<() => Promise<void>> {
+  const { db, close } = await connect(databaseUrl, onError, deliveryConnections);
+  const stop = startDeliveries({ ...services, db });
+  return async () => {
+    await stop();
+    await close();
+  };
 }
 
 /** One at a time: setting a PDF takes a core and memory. */

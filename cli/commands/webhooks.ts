@@ -97,9 +97,8 @@ async function rotateSecret(id: string, { now, json }: { now?: boolean; json?: b
 }
 
 function showSecret(webhook: { id: string; secret: string }, json: boolean | undefined): void {
-  if (json) return printJson(webhook);
-  console.log(`Webhook  ${webhook.id}`);
-  console.log(`Secret   ${webhook.secret}`);
+  if (json) printJson(webhook);
+  else console.log(`Webhook  ${webhook.id}\nSecret   ${webhook.secret}`);
   console.error("Keep the secret now: it is not shown again.");
 }
 

@@ -2,6 +2,7 @@ import http from "node:http";
 import https from "node:https";
 import { isIP } from "node:net";
 import { hostOf, OutgoingError, type OutgoingPolicy, readOutgoingUrl, resolveOutgoing } from "./outgoing-policy.ts";
+import { unlessAborted } from "./unless-aborted.ts";
 
 export interface OutgoingRequest {
   url: string;
@@ -41,14 +42,6 @@ export async function sendOutgoing(policy: OutgoingPolicy, request: OutgoingRequ
   } finally {
     clearTimeout(limit);
   }
-}
-
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const stop = () => reject(signal.reason);
-  if (signal.aborted) stop();
-  signal.addEventListener("abort", stop, { once: true });
-  return Promise.race([work, promise]).finally(() => signal.removeEventListener("abort", stop));
 }
 
 interface Exchange {

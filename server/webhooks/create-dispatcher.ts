@@ -1,5 +1,6 @@
 import { and, asc, eq, lte, sql } from "drizzle-orm";
 import { delivery, event, receiver } from "../db/schema.ts";
+import { countAttempt } from "../metrics.ts";
 import type { Services } from "../services.ts";
 import { recordAttempt } from "./record-attempt.ts";
 import { pauseAfterFailures } from "./retry-schedule.ts";
@@ -10,7 +11,7 @@ const maxLanes = 256;
 const maxTriesOfLane = 8;
 const batchSize = 50;
 
-/** A lane starts no try after so long; each takes 15 s at most, so that it ends within its lease. */
+/** A lane starts no try after so long; each takes 15 s at most (a mail 30 s), so that it ends within its lease. */
 const laneSeconds = 25;
 const leaseSeconds = 60;
 
@@ -143,6 +144,7 @@ async function deliver({ services, clock, random, signal }: LaneContext, lane: R
   const begun = performance.now();
   const attempt = await tryDelivery(services, lane, { eventType: type, body }, { now: startedAt, signal });
   if (signal.aborted && !attempt.delivered) return 0;
+  countAttempt(lane.kind, attempt.delivered);
   const durationMilliseconds = Math.round(performance.now() - begun);
   return recordAttempt(services.db, { receiver: lane, delivery: row, attempt, startedAt, durationMilliseconds, random });
 }

@@ -14,14 +14,24 @@ export const encryptDestination = (secrets: Secrets, receiverId: string, destina
 
 /** The URL, or the recipients as JSON. */
 export const readDestination = (secrets: Secrets, { id, destination }: Pick<ReceiverRow, "id" | "destination">): string =>
-  secrets.decrypt(destination, `${id}:destination`);
+  decrypt(secrets, destination, `${id}:destination`);
+
+function decrypt(secrets: Secrets, bytes: Buffer, context: string): string {
+  try {
+    return secrets.decrypt(bytes, context);
+  } catch (cause) {
+    throw new Error("The server's secret key is not the one that this address and secret were kept with: restore it, or delete this and add it again.", {
+      cause,
+    });
+  }
+}
 
 /** The secret that signs, and the one before it while that is still valid. */
 export function readSecrets(secrets: Secrets, row: ReceiverRow, now: Date): { secret: string; previousSecret?: string } {
   if (!row.secret) throw new Error(`webhook ${row.id} has no signing secret`);
   const rotating = row.previousSecret && row.previousSecretUntil && row.previousSecretUntil > now;
   return {
-    secret: secrets.decrypt(row.secret, row.id),
-    ...(rotating && row.previousSecret ? { previousSecret: secrets.decrypt(row.previousSecret, row.id) } : {}),
+    secret: decrypt(secrets, row.secret, row.id),
+    ...(rotating && row.previousSecret ? { previousSecret: decrypt(secrets, row.previousSecret, row.id) } : {}),
   };
 }

@@ -2,6 +2,7 @@ import { cleanText } from "../clean-text.ts";
 import type { receiver } from "../db/schema.ts";
 import { renderNotification } from "../notifications/render-notification.ts";
 import { sendOutgoing } from "../outgoing/send-request.ts";
+import { unlessAborted } from "../outgoing/unless-aborted.ts";
 import type { Services } from "../services.ts";
 import { readDestination, readSecrets } from "./receiver-secrets.ts";
 import { signDelivery } from "./sign.ts";
@@ -33,7 +34,7 @@ interface Trying {
 /** One try to deliver an event to a receiver. Never throws: what went wrong is the attempt's error, in words for the receiver's owner. */
 export async function tryDelivery(services: Services, receiver: ReceiverRow, message: Message, { now, signal }: Trying): Promise<Attempt> {
   try {
-    if (receiver.kind === "email") return await sendMail(services, receiver, message);
+    if (receiver.kind === "email") return await sendMail(services, receiver, message, signal);
     const url = readDestination(services.secrets, receiver);
     const { body, headers } = receiver.kind === "webhook" ? signEvent(services, receiver, message, now) : renderChat(services, receiver.kind, message);
     const request = { url, method: "POST" as const, headers: { ...headers, "content-type": "application/json" }, body, signal };
@@ -59,9 +60,13 @@ function renderChat({ publicUrl }: Services, kind: "slack" | "teams", message: M
   return { body: JSON.stringify(renderNotification(message, publicUrl)[kind]()), headers: {} };
 }
 
-async function sendMail({ mailer, secrets, publicUrl }: Services, receiver: ReceiverRow, message: Message): Promise<Attempt> {
+const mailMilliseconds = 30_000;
+
+async function sendMail(services: Services, receiver: ReceiverRow, message: Message, signal: AbortSignal): Promise<Attempt> {
+  const { mailer, secrets, publicUrl } = services;
   if (!mailer) throw new Error("This server has no mail server: the operator sets PERISCAN_SMTP_URL and PERISCAN_MAIL_FROM.");
   const to = JSON.parse(readDestination(secrets, receiver)) as string[];
-  const answer = await mailer.send({ to, ...renderNotification(message, publicUrl).email() });
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(mailMilliseconds)]);
+  const answer = await unlessAborted(mailer.send({ to, ...renderNotification(message, publicUrl).email() }), limit);
   return { delivered: true, gone: false, answer: cleanText(answer).slice(0, maxAnswerCharacters) };
 }
