@@ -188,10 +188,20 @@ test("the log of deliveries is paged, filtered, and shows each attempt and what 
   expect(JSON.stringify(one.body.data.event)).toBe(receiver.received[0]?.body);
 });
 
-test("a workspace has at most twenty webhooks, also where they are made at once", async () => {
-  const made = await Promise.all(Array.from({ length: 25 }, () => server.api<Refusal>("POST", "/v1/webhooks", { url: receiver.url })));
-  expect(made.filter(({ status }) => status === 200)).toHaveLength(20);
-  expect(made.find(({ status }) => status !== 200)).toMatchObject({ status: 409, body: { error: { code: "webhook.too_many" } } });
+test("a workspace has at most twenty webhooks, also where the last ones are made at once", async () => {
+  const make = () => server.api<Refusal>("POST", "/v1/webhooks", { url: receiver.url });
+  for (let index = 0; index < 19; index++) await make();
+  const waiting = sql`select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%from "workspace"%'`;
+  const last = await dispatcher.db.transaction(async (tx) => {
+    await tx.execute(sql`select 1 from workspace for no key update`);
+    const requests = Promise.all([make(), make(), make()]);
+    // Each has begun, and counts once it is its turn.
+    await expect.poll(async () => (await dispatcher.db.execute(waiting)).rows.length, { timeout: 20_000 }).toBe(3);
+    return { requests };
+  });
+  const made = await last.requests;
+  expect(made.map(({ status }) => status).sort()).toEqual([200, 409, 409]);
+  expect(made.find(({ status }) => status === 409)?.body.error.code).toBe("webhook.too_many");
 });
 
 test("nothing of a webhook is seen or changed with the key of another workspace, without a key, or under a foreign noun", async () => {
