@@ -11,6 +11,7 @@ import { addScanCommand } from "./commands/scan.ts";
 import { addScansCommand } from "./commands/scans.ts";
 import { addTargetsCommand } from "./commands/targets.ts";
 import { addTestCommand } from "./commands/test.ts";
+import { addWebhooksCommand } from "./commands/webhooks.ts";
 import { reportError } from "./report-error.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
@@ -42,6 +43,7 @@ for (const add of [
   addTargetsCommand,
   addResultsCommand,
   addReportCommands,
+  addWebhooksCommand,
   addRoleCommands,
   addEnginesCommand,
   addKeyCommand,

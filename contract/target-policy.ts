@@ -36,6 +36,17 @@ export function refuseAddress(address: string, policy: TargetPolicy): string | u
   return undefined;
 }
 
+/**
+ * Whether an address (an IP literal) is one of the public internet: none of the special ranges, of IPv6 only 2000::/3, which is all that is
+ * given out (IANA), and the IPv4 address inside a translated IPv6 one is public too.
+ */
+export function isPublicAddress(address: string): boolean {
+  const given = ipaddr.parse(address);
+  const parsed = unwrap(given);
+  if (parsed.range() !== "unicast" || refuseAddress(address, { allowLoopback: false }) !== undefined) return false;
+  return parsed !== given || parsed.kind() === "ipv4" || (parsed.toByteArray()[0] ?? 0) >> 5 === 1;
+}
+
 /** Why this name may not be scanned, before it is resolved. */
 export function refuseName(name: string): string | undefined {
   return metadataNames.has(name) ? `${name} is a cloud's metadata service` : undefined;

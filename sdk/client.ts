@@ -1,9 +1,11 @@
 import type { AcceptanceCount, AcceptanceEnd, AcceptancesEnd, NewAcceptance, NewAcceptances } from "@periscan/contract/acceptance.ts";
+import type { NewNotification, Notification, NotificationUpdate } from "@periscan/contract/notification.ts";
 import type { NewReport, Report } from "@periscan/contract/report.ts";
 import type { Risk } from "@periscan/contract/risk.ts";
 import type { RiskEvent } from "@periscan/contract/risk-event.ts";
 import { isFinalState, type NewScan, type Scan } from "@periscan/contract/scan.ts";
 import type { NewTarget, Target, TargetLogin, TargetObservation, TargetUpdate } from "@periscan/contract/target.ts";
+import type { Delivery, NewWebhook, Webhook, WebhookEvent, WebhookUpdate, WebhookWithSecret } from "@periscan/contract/webhook.ts";
 
 export interface ClientSettings {
   /** The server's address, such as `http://127.0.0.1:7700`. */
@@ -81,6 +83,26 @@ export function createClient({ server, apiKey }: ClientSettings) {
     const fileName = /filename="([^"/\\]+)"/.exec(response.headers.get("content-disposition") ?? "")?.[1] ?? path.split("/").at(-1) ?? "";
     return { fileName, contentType: response.headers.get("content-type") ?? "", body: response.body ?? new ReadableStream() };
   }
+  /** What webhooks and notifications have in common. */
+  const receiversOf = <T, N, U>(noun: "webhooks" | "notifications") => ({
+    get: (id: string) => read<T>("GET", byId(noun, id)),
+    list: () => list<T>(`/v1/${noun}`, {}),
+    update: (id: string, change: U) => read<T>("PUT", byId(noun, id), { body: change }),
+    delete: async (id: string): Promise<void> => {
+      await send("DELETE", byId(noun, id));
+    },
+    /** Sends a ping; the delivery tells how it went. */
+    ping: (id: string) => read<Delivery>("POST", `${byId(noun, id)}/ping`),
+    /** Newest first. */
+    deliveries: (id: string, filters: Filters = {}) => list<Delivery>(`${byId(noun, id)}/deliveries`, filters),
+    getDelivery: (id: string, deliveryId: string) =>
+      read<Delivery & { event: WebhookEvent }>("GET", `${byId(noun, id)}/deliveries/${encodeURIComponent(deliveryId)}`),
+    /** Delivers one event once more, with the same id. */
+    replay: (id: string, deliveryId: string) => read<Delivery>("POST", `${byId(noun, id)}/deliveries/${encodeURIComponent(deliveryId)}/replay`),
+    /** Delivers once more what failed since then. */
+    replayFailed: (id: string, since: Date) => read<{ replayed: number }>("POST", `${byId(noun, id)}/replay`, { body: { since: since.toISOString() } }),
+    create: (input: N) => read<T>("POST", `/v1/${noun}`, { body: input }),
+  });
 
   const scans = {
     create: (scan: NewScan) => read<Scan>("POST", "/v1/scans", { body: scan }),
@@ -145,6 +167,19 @@ export function createClient({ server, apiKey }: ClientSettings) {
       /** The file as a stream; the server waits for one that is still being made. */
       download: (id: string) => download(byId("results", id)),
     },
+    webhooks: {
+      ...receiversOf<Webhook, NewWebhook, WebhookUpdate>("webhooks"),
+      /** The answer has the signing secret, this once. */
+      create: (webhook: NewWebhook) => read<WebhookWithSecret>("POST", "/v1/webhooks", { body: webhook }),
+      /** A new secret; the old one signs too for `overlapSeconds` (a day). */
+      rotateSecret: (id: string, { overlapSeconds }: { overlapSeconds?: number } = {}) =>
+        read<WebhookWithSecret>("POST", `${byId("webhooks", id)}/rotate-secret`, {
+          body: overlapSeconds === undefined ? {} : { overlap_seconds: overlapSeconds },
+        }),
+      /** From now on only the new secret signs. */
+      endRotation: (id: string) => read<Webhook>("DELETE", `${byId("webhooks", id)}/previous-secret`),
+    },
+    notifications: receiversOf<Notification, NewNotification, NotificationUpdate>("notifications"),
     /** Resolves once the scan's state is final. `onChange` hears of every look at it. */
     waitForScan: async (id: string, { onChange, signal, intervalMilliseconds = 500 }: WaitSettings = {}): Promise<Scan> => {
       for (;;) {

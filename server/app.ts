@@ -6,12 +6,14 @@ import { jsonSchemaTransform, serializerCompiler, validatorCompiler, type ZodTyp
 import qs from "qs";
 import { addAcceptanceRoutes } from "./api/acceptances.ts";
 import { addHealthRoutes } from "./api/health.ts";
+import { addNotificationRoutes } from "./api/notifications.ts";
 import { addReportRoutes } from "./api/reports.ts";
 import { addResultRoutes } from "./api/results.ts";
 import { addRiskRoutes } from "./api/risks.ts";
 import { addScanRoutes } from "./api/scans.ts";
 import { addTargetDetailRoutes } from "./api/target-details.ts";
 import { addTargetRoutes } from "./api/targets.ts";
+import { addWebhookRoutes } from "./api/webhooks.ts";
 import { addWorkerRoutes } from "./api/worker.ts";
 import { ApiError } from "./api-error.ts";
 import { describeOnce } from "./describe-api.ts";
@@ -51,6 +53,8 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
     addRiskRoutes(typed, services);
     addAcceptanceRoutes(typed, services);
     addReportRoutes(typed, services);
+    addWebhookRoutes(typed, services);
+    addNotificationRoutes(typed, services);
     addHealthRoutes(typed, services);
   });
   await app.register(async (scope) => addWorkerRoutes(scope.withTypeProvider<ZodTypeProvider>(), services));

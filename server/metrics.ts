@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { FastifyInstance } from "fastify";
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Services } from "./services.ts";
 
 const registry = new Registry();
@@ -14,6 +14,15 @@ const requests = new Histogram({
 });
 const tasks = new Gauge({ name: "periscan_tasks", help: "Tasks that are queued or running.", labelNames: ["type", "state"], registers: [registry] });
 const scans = new Gauge({ name: "periscan_scans", help: "Scans by state.", labelNames: ["type", "state"], registers: [registry] });
+const attempts = new Counter({
+  name: "periscan_delivery_attempts_total",
+  help: "Tries to deliver to webhooks and notifications.",
+  labelNames: ["kind", "outcome"],
+  registers: [registry],
+});
+const deliveries = new Gauge({ name: "periscan_deliveries_waiting", help: "Deliveries that are not made yet.", registers: [registry] });
+
+export const countAttempt = (kind: string, delivered: boolean): void => attempts.inc({ kind, outcome: delivered ? "delivered" : "failed" });
 
 /** Times every request, and logs it. The log has no query and no header: keys may stand in either. */
 export function measureRequests(app: FastifyInstance, { log }: Services): void {
@@ -34,5 +43,7 @@ export async function renderMetrics({ db }: Services): Promise<{ contentType: st
   };
   await count(tasks, sql`select type, state, count(*) from task where state <> 'ended' group by 1, 2`);
   await count(scans, sql`select type, state, count(*) from scan group by 1, 2`);
+  const waiting = await db.execute<{ count: string }>(sql`select count(*) from delivery where state = 'WAITING'`);
+  deliveries.set(Number(waiting.rows[0]?.count));
   return { contentType: registry.contentType, text: await registry.metrics() };
 }

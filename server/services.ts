@@ -2,6 +2,8 @@ import type { PgBoss } from "pg-boss";
 import type { Logger } from "pino";
 import type { Database } from "./db/connect.ts";
 import type { FileStore } from "./file-store.ts";
+import type { Mailer } from "./outgoing/mailer.ts";
+import type { OutgoingPolicy } from "./outgoing/outgoing-policy.ts";
 import type { TaskBell } from "./scans/task-bell.ts";
 import type { Secrets } from "./secrets.ts";
 
@@ -10,11 +12,17 @@ export interface Services {
   db: Database;
   boss: PgBoss;
   files: FileStore;
-  /** Encrypts what must be readable again: logins of targets. */
+  /** Encrypts what must be readable again: logins of targets, secrets and addresses of webhooks. */
   secrets: Secrets;
   /** Wakes the workers' long polls. */
   bell: TaskBell;
   /** Whether loopback may be scanned: only while we listen on loopback alone. */
   allowLoopback: boolean;
+  /** Where requests to addresses that users give may go. */
+  outgoing: OutgoingPolicy;
+  /** Absent where the operator has set no mail server. */
+  mailer: Mailer | undefined;
+  /** The server's address as people reach it, for links in messages. */
+  publicUrl: string | undefined;
   log: Logger;
 }

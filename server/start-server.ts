@@ -5,6 +5,8 @@ import pino from "pino";
 import { buildApp, isLoopbackHost } from "./app.ts";
 import { connect } from "./db/connect.ts";
 import { createFileStore } from "./file-store.ts";
+import { openMailer } from "./outgoing/mailer.ts";
+import { type OutgoingPolicy, readOutgoingPolicy } from "./outgoing/outgoing-policy.ts";
 import { renderQueue, reportQueue, startQueue } from "./queue/start-queue.ts";
 import { failOverdueReports, failReport, makeReport } from "./reports/make-report.ts";
 import { expireAcceptances } from "./risks/accept-risks.ts";
@@ -14,6 +16,7 @@ import { reapTasks } from "./scans/reap.ts";
 import { createTaskBell } from "./scans/task-bell.ts";
 import { openSecrets } from "./secrets.ts";
 import type { Services } from "./services.ts";
+import { startDeliveries } from "./webhooks/start-deliveries.ts";
 
 export interface ServerSettings {
   databaseUrl: string;
@@ -22,6 +25,10 @@ export interface ServerSettings {
   port: number;
   dataFolder: string;
   logLevel?: string;
+  /** Where requests to addresses that users give may go; the environment says it where this is absent. */
+  outgoing?: OutgoingPolicy;
+  /** False leaves the deliveries of webhooks and notifications to other servers on the same database. */
+  delivers?: boolean;
 }
 
 export interface RunningServer {
@@ -33,21 +40,34 @@ export interface RunningServer {
 /** Migrates the database and serves: the API, the reaper, the jobs that make results. Logs JSON lines to standard error. */
 export async function startServer(settings: ServerSettings): Promise<RunningServer> {
   const log = pino({ name: "server", level: settings.logLevel ?? "info" }, pino.destination({ dest: 2, sync: true }));
-  const { db, close } = await connect(settings.databaseUrl, (error) => log.warn({ err: error }, "idle database connection broke"));
+  const onError = (error: Error) => log.warn({ err: error }, "idle database connection broke");
+  const { db, close } = await connect(settings.databaseUrl, onError);
   const boss = await startQueue(settings.databaseUrl, log);
   const files = createFileStore(join(settings.dataFolder, "files"));
   const secrets = openSecrets(settings.dataFolder);
-  const services: Services = { db, boss, files, secrets, bell: createTaskBell(), allowLoopback: isLoopbackHost(settings.host), log };
+  const services: Services = {
+    db,
+    boss,
+    files,
+    secrets,
+    bell: createTaskBell(),
+    allowLoopback: isLoopbackHost(settings.host),
+    outgoing: settings.outgoing ?? readOutgoingPolicy(process.env),
+    mailer: openMailer(process.env),
+    publicUrl: readPublicUrl(process.env),
+    log,
+  };
   await startRendering(services);
   const app = await buildApp(services);
   await app.listen({ host: settings.host, port: settings.port });
   const stopReaper = startReaper(services);
+  const stopDeliveries = settings.delivers === false ? async () => {} : await startDelivering(services, settings.databaseUrl, onError);
   const url = addressOf(settings.host, app.server.address());
   log.info({ url }, "listening");
   return {
     url,
     stop: async () => {
-      await stopReaper();
+      await Promise.all([stopReaper(), stopDeliveries()]);
       await app.close();
       await boss.stop({ graceful: true, timeout: 3000 });
       await close();
@@ -55,9 +75,27 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
   };
 }
 
+function readPublicUrl({ PERISCAN_PUBLIC_URL: url }: NodeJS.ProcessEnv): string | undefined {
+  if (!url) return undefined;
+  if (!URL.canParse(url) || !/^https?:/.test(url)) throw new Error("PERISCAN_PUBLIC_URL must be an address such as https://periscan.example.");
+  return url;
+}
+
 function addressOf(host: string, address: ReturnType<import("node:http").Server["address"]>): string {
   const port = typeof address === "object" && address ? address.port : 0;
   return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+const deliveryConnections = 4;
+
+/** With connections of their own, so that however many deliveries are under way the API never waits for one. */
+async function startDelivering(services: Services, databaseUrl: string, onError: (error: Error) => void): Promise<() => Promise<void>> {
+  const { db, close } = await connect(databaseUrl, onError, deliveryConnections);
+  const stop = startDeliveries({ ...services, db });
+  return async () => {
+    await stop();
+    await close();
+  };
 }
 
 /** One of each at a time: setting a PDF takes a core and memory. */

@@ -1,7 +1,6 @@
 import { Risk } from "@periscan/contract/risk.ts";
 import { RiskEvent } from "@periscan/contract/risk-event.ts";
 import { riskFilterKeys } from "@periscan/contract/risk-filters.ts";
-import { findEngine } from "@periscan/engines/registry.ts";
 import { and, lt } from "drizzle-orm";
 import { z } from "zod";
 import { risk } from "../db/schema.ts";
@@ -9,7 +8,7 @@ import { filtersQuery, makePage, pageOf, pageQuery, readPageToken } from "../pag
 import { expireAcceptances } from "../risks/accept-risks.ts";
 import { exportFormats, exportRisks } from "../risks/export-risks.ts";
 import { loadHistory } from "../risks/load-history.ts";
-import { getRisk, presentRisk, selectRisks } from "../risks/present-risk.ts";
+import { getRisk, loadEvidence, presentRisk, selectRisks } from "../risks/present-risk.ts";
 import { riskConditions } from "../risks/risk-conditions.ts";
 import type { Services } from "../services.ts";
 import { requireKey } from "./authenticate.ts";
@@ -74,7 +73,7 @@ export function addRiskRoutes(app: TypedApp, services: Services): void {
     async (request) => {
       await expireAcceptances(db, request.workspaceId);
       const row = await getRisk(db, request.workspaceId, request.params.id);
-      return { data: { ...presentRisk(row), evidence: findEngine(row.risk.scanType)?.view(row.risk.detail) ?? [] } };
+      return { data: { ...presentRisk(row), evidence: await loadEvidence(db, row.risk.id) } };
     },
   );
 

@@ -17,8 +17,8 @@ export interface Connection {
 }
 
 /** Opens a pool and applies the committed migrations; safe when several processes do it at once. `onError` hears of idle connections that broke. */
-export async function connect(databaseUrl: string, onError: (error: Error) => void): Promise<Connection> {
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 20, connectionTimeoutMillis: 10_000 });
+export async function connect(databaseUrl: string, onError: (error: Error) => void, maxConnections = 20): Promise<Connection> {
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: maxConnections, connectionTimeoutMillis: 10_000 });
   // Without a listener an idle connection's error ends the process.
   pool.on("error", onError);
   try {

@@ -1,3 +1,4 @@
+import type { NotificationFilter } from "@periscan/contract/notification.ts";
 import type { Observation } from "@periscan/contract/outcome.ts";
 import type { ReportFormat, ReportState, TargetsFilter } from "@periscan/contract/report.ts";
 import type { AcceptanceKind, AcceptanceReason } from "@periscan/contract/risk.ts";
@@ -366,4 +367,105 @@ export const report = pgTable(
     index("report_state").on(table.workspaceId, table.state, table.id),
     index("report_unfinished").on(table.createdAt).where(sql`state in ('QUEUED', 'RUNNING')`),
   ],
+);
+
+/**
+ * Who hears of events: a webhook, or a notification (`email`, `slack`, `teams`). Its row is also its lane: the server that holds the lease is the
+ * only one that delivers to it.
+ */
+export const receiver = pgTable(
+  "receiver",
+  {
+    id: id(),
+    workspaceId: uuid("workspace_id")
+      .notNull()
+      .references(() => workspace.id),
+    kind: text("kind").$type<"webhook" | "email" | "slack" | "teams">().notNull(),
+    description: text("description").notNull().default(""),
+    enabled: boolean("enabled").notNull().default(true),
+    disabledReason: text("disabled_reason"),
+    /** The URL, or the recipients as JSON; encrypted, because the URL of a chat is a secret. */
+    destination: bytea("destination").notNull(),
+    /** Of webhooks: what they subscribe to. */
+    eventTypes: text("event_types").array().notNull().default(sql`'{}'`),
+    /** Of notifications. */
+    filter: jsonb("filter").$type<NotificationFilter>(),
+    /** Of webhooks; encrypted. While it is rotated, the previous one signs too. */
+    secret: bytea("secret"),
+    previousSecret: bytea("previous_secret"),
+    previousSecretUntil: instant("previous_secret_until"),
+    /** Tries that failed in a row, since when, and how long it is left alone for that. */
+    failures: integer("failures").notNull().default(0),
+    failingSince: instant("failing_since"),
+    pausedUntil: instant("paused_until"),
+    leaseUntil: instant("lease_until"),
+    servedAt: instant("served_at"),
+    createdAt: instant("created_at").notNull().default(now),
+    updatedAt: instant("updated_at").notNull().default(now),
+  },
+  (table) => [index("receiver_page").on(table.workspaceId, table.id)],
+);
+
+/** The outbox: what happened, written with the change itself, only where a receiver wants it. `body` is sent byte for byte. */
+export const event = pgTable(
+  "event",
+  {
+    id: id(),
+    workspaceId: uuid("workspace_id")
+      .notNull()
+      .references(() => workspace.id),
+    type: text("type").notNull(),
+    /** The scan or risk that it tells of: events of one subject go out in their order. */
+    subjectId: uuid("subject_id"),
+    body: text("body").notNull(),
+    createdAt: instant("created_at").notNull().default(now),
+  },
+  (table) => [index("event_created").on(table.createdAt)],
+);
+
+/** One event on its way to one receiver. `sequence` is the order of the changes. States: `WAITING`, `DELIVERED`, `FAILED`. */
+export const delivery = pgTable(
+  "delivery",
+  {
+    id: id(),
+    sequence: bigserial("sequence", { mode: "number" }).notNull(),
+    receiverId: uuid("receiver_id")
+      .notNull()
+      .references(() => receiver.id, { onDelete: "cascade" }),
+    eventId: uuid("event_id")
+      .notNull()
+      .references(() => event.id, { onDelete: "cascade" }),
+    state: text("state").$type<"WAITING" | "DELIVERED" | "FAILED">().notNull().default("WAITING"),
+    reason: text("reason"),
+    /** Tries since it was made or replayed, and when the first of them was. */
+    tries: integer("tries").notNull().default(0),
+    firstTriedAt: instant("first_tried_at"),
+    nextAt: instant("next_at").notNull().default(now),
+    createdAt: instant("created_at").notNull().default(now),
+    endedAt: instant("ended_at"),
+  },
+  (table) => [
+    unique("delivery_event_receiver").on(table.eventId, table.receiverId),
+    index("delivery_page").on(table.receiverId, table.id),
+    index("delivery_state").on(table.receiverId, table.state, table.id),
+    index("delivery_lane").on(table.receiverId, table.sequence).where(sql`state = 'WAITING'`),
+    index("delivery_due").on(table.receiverId, table.nextAt).where(sql`state = 'WAITING'`),
+  ],
+);
+
+/** One try at a delivery, as it went. */
+export const deliveryAttempt = pgTable(
+  "delivery_attempt",
+  {
+    id: bigserial("id", { mode: "number" }).primaryKey(),
+    deliveryId: uuid("delivery_id")
+      .notNull()
+      .references(() => delivery.id, { onDelete: "cascade" }),
+    at: instant("at").notNull(),
+    durationMilliseconds: integer("duration_milliseconds").notNull(),
+    status: integer("status"),
+    error: text("error"),
+    answer: text("answer"),
+  },
+  (table) => [index("delivery_attempt_delivery").on(table.deliveryId, table.id)],
 );

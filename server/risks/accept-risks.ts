@@ -7,6 +7,7 @@ import { ApiError, notFound } from "../api-error.ts";
 import type { Database, Transaction } from "../db/connect.ts";
 import { risk, target } from "../db/schema.ts";
 import { isId } from "../page.ts";
+import { recordRiskUpdates } from "../webhooks/record-risk-events.ts";
 import { riskConditions } from "./risk-conditions.ts";
 
 /** Whose decision it is, and on what. */
@@ -93,10 +94,13 @@ async function expire(tx: Transaction, riskIds: string[]): Promise<number> {
   return rows.length;
 }
 
-/** The one place that sets `is_accepted`, together with the acceptance's row. */
+/** The one place that sets `is_accepted`, together with the acceptance's row, and tells webhooks of it. */
 async function markAccepted(tx: Transaction, riskIds: string[], isAccepted: boolean): Promise<void> {
   if (riskIds.length === 0) return;
   await tx.execute(sql`update risk set is_accepted = ${isAccepted} where id = any(${sql.param(riskIds)}::uuid[]) and is_accepted <> ${isAccepted}`);
+  const { rows } = await tx.execute<{ workspace_id: string; ids: string[] }>(sql`
+    select workspace_id, array_agg(id::text order by id) as ids from risk where id = any(${sql.param(riskIds)}::uuid[]) group by workspace_id`);
+  for (const { workspace_id, ids } of rows) await recordRiskUpdates(tx, { workspaceId: workspace_id, riskIds: ids });
 }
 
 function readEnd(text: string | undefined): Date | null {

@@ -3,6 +3,7 @@ import { and, eq, inArray, sql } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
 import type { Transaction } from "../db/connect.ts";
 import { risk, scanRisk, scanTarget } from "../db/schema.ts";
+import { recordRiskEventsOfScan } from "../webhooks/record-risk-events.ts";
 
 interface FinishedScan {
   scanId: string;
@@ -18,6 +19,7 @@ export async function applyOutcomes(tx: Transaction, finished: FinishedScan): Pr
   await lockTargets(tx, finished.scanId);
   await openDetected(tx, finished);
   await closeGone(tx, finished);
+  await recordRiskEventsOfScan(tx, finished);
 }
 
 /** Two scans of one target that end together take turns; in the order of ids, so that they cannot wait in a circle. */

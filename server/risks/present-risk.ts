@@ -1,19 +1,30 @@
+import type { Block } from "@periscan/contract/block.ts";
 import type { Acceptance, Risk, ThreatLevel } from "@periscan/contract/risk.ts";
-import { and, desc, eq, isNull, type SQL, sql } from "drizzle-orm";
+import { findEngine } from "@periscan/engines/registry.ts";
+import { and, desc, eq, getTableColumns, isNull, type SQL, sql } from "drizzle-orm";
 import { notFound } from "../api-error.ts";
 import type { Database, Transaction } from "../db/connect.ts";
 import { acceptance, risk, target } from "../db/schema.ts";
 import { isId } from "../page.ts";
 
+/** The evidence is large, and only a single risk and the results show it. */
+const { detail: _detail, ...shown } = getTableColumns(risk);
+
 /** Risks with their targets and the acceptances that stand, newest first. */
 export const selectRisks = (db: Database | Transaction, matches: SQL | undefined) =>
   db
-    .select({ id: risk.id, risk, target: { target: target.target, label: target.label, tags: target.tags }, acceptance })
+    .select({ id: risk.id, risk: shown, target: { target: target.target, label: target.label, tags: target.tags }, acceptance })
     .from(risk)
     .innerJoin(target, eq(target.id, risk.targetId))
     .leftJoin(acceptance, and(eq(acceptance.riskId, risk.id), isNull(acceptance.endedAt)))
     .where(matches ?? sql`true`)
     .orderBy(desc(risk.id));
+
+/** What the last scan that saw it saw, as blocks to draw. */
+export async function loadEvidence(db: Database, riskId: string): Promise<Block[]> {
+  const [row] = await db.select({ scanType: risk.scanType, detail: risk.detail }).from(risk).where(eq(risk.id, riskId));
+  return (row && findEngine(row.scanType)?.view(row.detail)) ?? [];
+}
 
 export type RiskRow = Awaited<ReturnType<typeof selectRisks>>[number];
 
@@ -24,6 +35,7 @@ export async function getRisk(db: Database, workspaceId: string, id: string): Pr
   return row;
 }
 
+/** A risk as the API shows it, and as events carry it. */
 export function presentRisk({ risk: row, target: owner, acceptance: standing }: RiskRow): Risk {
   const dates = { first_detected_at: row.firstDetectedAt.toISOString(), last_detected_at: row.lastDetectedAt.toISOString() };
   return {

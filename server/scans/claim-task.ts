@@ -7,6 +7,7 @@ import { scan, scanTarget, task, worker } from "../db/schema.ts";
 import type { Services } from "../services.ts";
 import { loadKnown } from "../targets/apply-observations.ts";
 import { loadLogins } from "../targets/target-login.ts";
+import { recordScanEvent } from "../webhooks/record-scan-event.ts";
 import { lockScan, type ScanRow, type TaskRow } from "./lock-attempt.ts";
 
 /** A worker that is silent for longer has lost its task. */
@@ -97,7 +98,10 @@ async function take(tx: Transaction, { services, workerName, taskId, scanId }: C
     .where(and(eq(task.id, taskId), eq(task.state, "queued")))
     .returning();
   if (!claimed) return undefined;
-  if (owner.state === "QUEUED") await tx.update(scan).set({ state: "RUNNING", startedAt: sql`now()` }).where(eq(scan.id, scanId));
+  if (owner.state === "QUEUED") {
+    await tx.update(scan).set({ state: "RUNNING", startedAt: sql`now()` }).where(eq(scan.id, scanId));
+    await recordScanEvent(tx, scanId, "scan.updated");
+  }
   return present(claimed, owner, { targets, deadline, allowLoopback: services.allowLoopback });
 }
 

@@ -12,6 +12,7 @@ import { scan, scanTarget, targetLogin, task } from "../db/schema.ts";
 import type { Services } from "../services.ts";
 import { checkTarget, readTargets } from "../targets/read-targets.ts";
 import { ensureTargets, findRequestedTargets, type TargetRow } from "../targets/target-rows.ts";
+import { recordScanEvent } from "../webhooks/record-scan-event.ts";
 import { finishScan } from "./finish-scan.ts";
 
 /** A task that no worker took by then is ended with that reason. */
@@ -111,6 +112,7 @@ async function insertScan(tx: Transaction, { services, workspaceId, engine, opti
     ...(refusal === undefined ? {} : { kind: "skipped", reason: refusal, observedAt: sql`now()` }),
   }));
   await tx.insert(scanTarget).values(rows);
+  await recordScanEvent(tx, scanId, "scan.created");
   if (taskIds.length === 0) await finishScan(tx, services.boss, scanId);
   return scanId;
 }

@@ -6,10 +6,12 @@ import { fromDrizzle } from "pg-boss";
 import { v7 as uuidv7 } from "uuid";
 import type { Transaction } from "../db/connect.ts";
 import { result, scan, scanTarget, task } from "../db/schema.ts";
+import { recordScanNotifications } from "../notifications/record-scan-notifications.ts";
 import { renderQueue } from "../queue/start-queue.ts";
 import { applyOutcomes } from "../risks/apply-outcomes.ts";
 import type { Services } from "../services.ts";
 import { applyObservations } from "../targets/apply-observations.ts";
+import { recordScanEvent } from "../webhooks/record-scan-event.ts";
 
 interface ScanError {
   code: string;
@@ -36,6 +38,8 @@ export async function finishScan(tx: Transaction, boss: Services["boss"], scanId
     })
     .where(eq(scan.id, scanId));
   await addResults(tx, boss, { scanId, workspaceId: row.workspaceId, engine });
+  await recordScanEvent(tx, scanId, "scan.updated");
+  await recordScanNotifications(tx, scanId);
 }
 
 /** Why no target was looked at to the end; undefined where one was. */

@@ -1,0 +1,141 @@
+import { NewNotification, Notification, NotificationFilter, NotificationUpdate } from "@periscan/contract/notification.ts";
+import { v7 as uuidv7 } from "uuid";
+import { z } from "zod";
+import { ApiError } from "../api-error.ts";
+import { makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
+import type { Services } from "../services.ts";
+import { encryptDestination, readDestination } from "../webhooks/receiver-secrets.ts";
+import { checkUrl, deleteReceiver, findReceiver, insertReceiver, listReceivers, presentState, updateReceiver } from "../webhooks/receivers.ts";
+import type { ReceiverRow } from "../webhooks/try-delivery.ts";
+import { requireKey } from "./authenticate.ts";
+import { addDeliveryRoutes } from "./deliveries.ts";
+import { operation } from "./operation.ts";
+import type { TypedApp } from "./typed-app.ts";
+
+const noun = "notification";
+const tag = "notifications";
+const ById = z.object({ id: z.string() });
+const One = z.object({ data: Notification });
+
+/** Messages to people at a scan's end: by mail, Slack or Teams. */
+export function addNotificationRoutes(app: TypedApp, services: Services): void {
+  const onRequest = requireKey(services);
+  const { db } = services;
+  const owned = (request: { params: { id: string }; workspaceId: string }) => ({ noun, workspaceId: request.workspaceId, id: request.params.id }) as const;
+  const present = (row: ReceiverRow) => presentNotification(services, row);
+
+  app.post(
+    "/v1/notifications",
+    { onRequest, schema: operation({ tag, summary: "Add a notification", body: NewNotification, answer: One, errors: [400, 409, 413, 415] }) },
+    async ({ body, workspaceId }) => {
+      const id = uuidv7();
+      const destination = await readGiven(services, body.kind, body);
+      const row = await insertReceiver(db, noun, {
+        id,
+        workspaceId,
+        kind: body.kind,
+        destination: encryptDestination(services.secrets, id, destination),
+        filter: body.filter ?? NotificationFilter.parse({}),
+        description: body.description ?? "",
+        enabled: body.enabled ?? true,
+      });
+      return { data: present(row) };
+    },
+  );
+
+  app.get(
+    "/v1/notifications",
+    {
+      onRequest,
+      schema: operation({ tag, summary: "List notifications", querystring: z.strictObject(pageQuery), answer: pageOf(Notification), errors: [400] }),
+    },
+    async ({ query: { page_size, page_token }, workspaceId }) => {
+      const rows = await listReceivers(db, { noun, workspaceId, after: readPageToken(page_token), limit: page_size + 1 });
+      return makePage(rows, page_size, present);
+    },
+  );
+
+  app.get(
+    "/v1/notifications/:id",
+    { onRequest, schema: operation({ tag, summary: "Get a notification", params: ById, answer: One, errors: [404] }) },
+    async (request) => ({ data: present(await findReceiver(db, owned(request))) }),
+  );
+
+  app.put(
+    "/v1/notifications/:id",
+    {
+      onRequest,
+      schema: operation({
+        tag,
+        summary: "Change a notification; what is left out stays",
+        params: ById,
+        body: NotificationUpdate,
+        answer: One,
+        errors: [400, 404, 413, 415],
+      }),
+    },
+    async (request) => {
+      const { url, recipients, description, enabled, filter } = request.body;
+      const { id, kind } = await findReceiver(db, owned(request));
+      const moved = url !== undefined || recipients !== undefined;
+      const destination = moved ? await readGiven(services, kind as Notification["kind"], request.body) : undefined;
+      const change = {
+        ...(destination === undefined ? {} : { destination: encryptDestination(services.secrets, id, destination) }),
+        ...(description === undefined ? {} : { description }),
+        ...(enabled === undefined ? {} : { enabled }),
+        ...(filter === undefined ? {} : { filter }),
+      };
+      return { data: present(await updateReceiver(db, owned(request), change)) };
+    },
+  );
+
+  app.delete(
+    "/v1/notifications/:id",
+    {
+      onRequest,
+      schema: operation({
+        tag,
+        summary: "Delete a notification and the log of its deliveries",
+        params: ById,
+        answer: z.undefined().describe("Empty."),
+        errors: [404],
+      }),
+    },
+    async (request, reply) => {
+      await deleteReceiver(db, owned(request));
+      return reply.code(200).send();
+    },
+  );
+
+  addDeliveryRoutes(app, services, noun);
+}
+
+/** What belongs to the kind, and nothing that belongs to another. */
+async function readGiven(services: Services, kind: Notification["kind"], { url, recipients }: Pick<NewNotification, "url" | "recipients">): Promise<string> {
+  const [wanted, other] = kind === "email" ? ["recipients", "url"] : ["url", "recipients"];
+  const given = { url, recipients } as Record<string, unknown>;
+  if (given[other as string] !== undefined) throw invalid(`${other} does not belong to a notification of kind ${kind}; give ${wanted}.`, other as string);
+  if (given[wanted as string] === undefined) throw invalid(`A notification of kind ${kind} needs ${wanted}.`, wanted as string);
+  if (url !== undefined) {
+    await checkUrl(services, url);
+    return url;
+  }
+  if (!services.mailer)
+    throw new ApiError(400, "notification.mail_not_configured", "This server has no mail server: its operator sets PERISCAN_SMTP_URL and PERISCAN_MAIL_FROM.", {
+      field: "kind",
+    });
+  return JSON.stringify([...new Set(recipients)]);
+}
+
+const invalid = (message: string, field: string) => new ApiError(400, "request.invalid", message, { field });
+
+function presentNotification({ secrets }: Services, row: ReceiverRow): Notification {
+  const destination = readDestination(secrets, row);
+  return {
+    id: row.id,
+    kind: row.kind as Notification["kind"],
+    ...(row.kind === "email" ? { recipients: JSON.parse(destination) as string[] } : { url: `${new URL(destination).origin}/…` }),
+    filter: row.filter ?? NotificationFilter.parse({}),
+    ...presentState(row),
+  };
+}
