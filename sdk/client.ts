@@ -114,7 +114,7 @@ export function createClient({ server, apiKey }: ClientSettings) {
       for (;;) {
         const scan = await scans.get(id, signal);
         onChange?.(scan);
-        if (isFinalState(scan.state) || scan.state === "OVER_LIMIT") return scan;
+        if (isFinalState(scan.state)) return scan;
         await pause(intervalMilliseconds, signal);
       }
     },

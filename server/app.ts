@@ -8,6 +8,7 @@ import { addHealthRoutes } from "./api/health.ts";
 import { addResultRoutes } from "./api/results.ts";
 import { addRiskRoutes } from "./api/risks.ts";
 import { addScanRoutes } from "./api/scans.ts";
+import { addScheduleRoutes } from "./api/schedules.ts";
 import { addTargetDetailRoutes } from "./api/target-details.ts";
 import { addTargetRoutes } from "./api/targets.ts";
 import { addWorkerRoutes } from "./api/worker.ts";
@@ -47,6 +48,7 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
     addTargetRoutes(typed, services);
     addTargetDetailRoutes(typed, services);
     addRiskRoutes(typed, services);
+    addScheduleRoutes(typed, services);
     addHealthRoutes(typed, services);
   });
   await app.register(async (scope) => addWorkerRoutes(scope.withTypeProvider<ZodTypeProvider>(), services));

@@ -2,6 +2,7 @@ import type { PgBoss } from "pg-boss";
 import type { Logger } from "pino";
 import type { Database } from "./db/connect.ts";
 import type { FileStore } from "./file-store.ts";
+import type { TaskPicker } from "./scans/pick-task.ts";
 import type { TaskBell } from "./scans/task-bell.ts";
 import type { Secrets } from "./secrets.ts";
 
@@ -14,6 +15,7 @@ export interface Services {
   secrets: Secrets;
   /** Wakes the workers' long polls. */
   bell: TaskBell;
+  picker: TaskPicker;
   /** Whether loopback may be scanned: only while we listen on loopback alone. */
   allowLoopback: boolean;
   log: Logger;

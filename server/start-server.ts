@@ -5,11 +5,15 @@ import pino from "pino";
 import { buildApp, isLoopbackHost } from "./app.ts";
 import { connect } from "./db/connect.ts";
 import { createFileStore } from "./file-store.ts";
+import { releaseScans } from "./limits/release-scans.ts";
 import { renderQueue, startQueue } from "./queue/start-queue.ts";
 import { leaseSeconds } from "./scans/claim-task.ts";
 import { failResults, makeResults } from "./scans/make-results.ts";
+import { createTaskPicker } from "./scans/pick-task.ts";
 import { reapTasks } from "./scans/reap.ts";
 import { createTaskBell } from "./scans/task-bell.ts";
+import { runDueSchedules } from "./schedules/run-due.ts";
+import { readClock } from "./schedules/schedule-rows.ts";
 import { openSecrets } from "./secrets.ts";
 import type { Services } from "./services.ts";
 
@@ -35,17 +39,19 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
   const boss = await startQueue(settings.databaseUrl, log);
   const files = createFileStore(join(settings.dataFolder, "files"));
   const secrets = openSecrets(settings.dataFolder);
-  const services: Services = { db, boss, files, secrets, bell: createTaskBell(), allowLoopback: isLoopbackHost(settings.host), log };
+  const bell = createTaskBell();
+  const services: Services = { db, boss, files, secrets, bell, picker: createTaskPicker(db, bell), allowLoopback: isLoopbackHost(settings.host), log };
   await startRendering(services);
   const app = await buildApp(services);
   await app.listen({ host: settings.host, port: settings.port });
   const stopReaper = startReaper(services);
+  const stopScheduler = everySecond(services, "scheduler", async () => runDueSchedules(services, await readClock(db)));
   const url = addressOf(settings.host, app.server.address());
   log.info({ url }, "listening");
   return {
     url,
     stop: async () => {
-      await stopReaper();
+      await Promise.all([stopReaper(), stopScheduler()]);
       await app.close();
       await boss.stop({ graceful: true, timeout: 3000 });
       await close();
@@ -82,14 +88,21 @@ async function startRendering(services: Services): Promise<void> {
   });
 }
 
-/** Once a second. Leases count only once the workers had time to come back: while no server ran nobody could renew them. */
+/** Leases count only once the workers had time to come back: while no server ran nobody could renew them. */
 function startReaper(services: Services): () => Promise<void> {
-  const stopping = new AbortController();
   const startedAt = performance.now();
+  return everySecond(services, "reaper", async () => {
+    await reapTasks(services, { leasesCount: performance.now() - startedAt > leaseSeconds * 1000 });
+    await releaseScans(services);
+  });
+}
+
+/** Does it again and again, a second apart, whatever it throws, until the answer is called: that resolves once the last has ended. */
+function everySecond(services: Services, name: string, action: () => Promise<unknown>): () => Promise<void> {
+  const stopping = new AbortController();
   const run = async () => {
     while (!stopping.signal.aborted) {
-      const leasesCount = performance.now() - startedAt > leaseSeconds * 1000;
-      await reapTasks(services, { leasesCount }).catch((error) => services.log.warn({ err: error }, "reaper failed; it runs again in a second"));
+      await action().catch((error) => services.log.warn({ err: error }, `${name} failed; it runs again in a second`));
       await sleep(1000, undefined, { signal: stopping.signal }).catch(() => {});
     }
   };
