@@ -26,7 +26,7 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
     loggerInstance: services.log,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
-    trustProxy: false,
+    trustProxy: services.trustedProxies,
     routerOptions: {
       querystringParser: (text) => qs.parse(text, { depth: 3, parameterLimit: 2000, arrayLimit: 500, plainObjects: true }) as Record<string, unknown>,
       maxParamLength: 200,

@@ -5,6 +5,7 @@ import pino from "pino";
 import { buildApp, isLoopbackHost } from "./app.ts";
 import { connect } from "./db/connect.ts";
 import { createFileStore } from "./file-store.ts";
+import { type LimitSettings, readLimitSettings } from "./limits/limit-settings.ts";
 import { releaseScans } from "./limits/release-scans.ts";
 import { renderQueue, startQueue } from "./queue/start-queue.ts";
 import { leaseSeconds } from "./scans/claim-task.ts";
@@ -17,7 +18,7 @@ import { readClock } from "./schedules/schedule-rows.ts";
 import { openSecrets } from "./secrets.ts";
 import type { Services } from "./services.ts";
 
-export interface ServerSettings {
+export interface ServerSettings extends LimitSettings {
   databaseUrl: string;
   host: string;
   /** 0 takes a free one. */
@@ -35,12 +36,17 @@ export interface RunningServer {
 /** Migrates the database and serves: the API, the reaper, the jobs that make results. Logs JSON lines to standard error. */
 export async function startServer(settings: ServerSettings): Promise<RunningServer> {
   const log = pino({ name: "server", level: settings.logLevel ?? "info" }, pino.destination({ dest: 2, sync: true }));
+  const limits = readLimitSettings(settings);
   const { db, close } = await connect(settings.databaseUrl, (error) => log.warn({ err: error }, "idle database connection broke"));
   const boss = await startQueue(settings.databaseUrl, log);
   const files = createFileStore(join(settings.dataFolder, "files"));
   const secrets = openSecrets(settings.dataFolder);
   const bell = createTaskBell();
-  const services: Services = { db, boss, files, secrets, bell, picker: createTaskPicker(db, bell), allowLoopback: isLoopbackHost(settings.host), log };
+  const services: Services = {
+    ...{ db, boss, files, secrets, bell, log, ...limits },
+    picker: createTaskPicker(db, bell),
+    allowLoopback: isLoopbackHost(settings.host),
+  };
   await startRendering(services);
   const app = await buildApp(services);
   await app.listen({ host: settings.host, port: settings.port });

@@ -65,14 +65,14 @@ Without a running platform this starts one for the length of the scan. Ctrl-C ca
     .action(cancelScan);
 }
 
-function readType(text: string): ScanType {
+export function readType(text: string): ScanType {
   const type = ScanType.safeParse(text.toUpperCase().replaceAll("-", "_"));
   if (type.success) return type.data;
   throw new InvalidArgumentError(`give one of ${ScanType.options.join(", ")}`);
 }
 
 /** `name=value`; numbers, booleans and lists as JSON, anything else as text. */
-function collectOption(text: string, options: Record<string, unknown> = {}): Record<string, unknown> {
+export function collectOption(text: string, options: Record<string, unknown> = {}): Record<string, unknown> {
   const [, name, value = ""] = /^([a-z_]+)=(.*)$/s.exec(text) ?? [];
   if (name === undefined) throw new InvalidArgumentError("give name=value");
   return { ...options, [name]: /^(true|false|-?\d+(\.\d+)?|\[.*\])$/s.test(value) ? JSON.parse(value) : value };
@@ -99,6 +99,7 @@ async function runScan(type: ScanType, targets: string[], options: Options): Pro
     }
     const ended = await waitForEnd(first, scan.id, interrupted);
     session = ended.session;
+    if (ended.scan.state === "OVER_LIMIT") return reportOverLimit(ended.scan, options);
     const collected = await withLiveSession(session, ({ client }) => collect(client, ended.scan, options.output));
     session = collected.session;
     const { risks, files } = collected.value;
@@ -108,6 +109,13 @@ async function runScan(type: ScanType, targets: string[], options: Options): Pro
   } finally {
     await session.close();
   }
+}
+
+/** It did not run, and has no files. */
+function reportOverLimit(scan: Scan, { json }: Options): void {
+  if (json) printJson({ scan, risks: [], files: [] });
+  else printScan(scan, [], []);
+  process.exitCode = 1;
 }
 
 /** An engine that is missing is no wrong use of the command: exit code 1. */

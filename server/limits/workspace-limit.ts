@@ -1,6 +1,6 @@
-import { and, eq, ne, sql } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { ApiError } from "../api-error.ts";
-import type { Transaction } from "../db/connect.ts";
+import type { Database, Transaction } from "../db/connect.ts";
 import { scan, target, workspaceLimit } from "../db/schema.ts";
 
 type LimitRow = typeof workspaceLimit.$inferSelect;
@@ -36,8 +36,7 @@ export async function admitScan(tx: Transaction, workspaceId: string): Promise<A
   const limits = await lockLimits(tx, workspaceId);
   if (!limits) return { isHeld: false };
   if (limits.scansPerMonth !== null) {
-    const thisMonth = sql`${scan.createdAt} >= date_trunc('month', now(), 'UTC')`;
-    const count = await tx.$count(scan, and(eq(scan.workspaceId, workspaceId), ne(scan.state, sql`'OVER_LIMIT'`), thisMonth));
+    const count = await countScansThisMonth(tx, workspaceId);
     if (count >= limits.scansPerMonth) return { isHeld: false, overLimit: await describeOverLimit(tx, limits.scansPerMonth) };
   }
   const open = await countOpenScans(tx, workspaceId);
@@ -53,9 +52,15 @@ async function describeOverLimit(tx: Transaction, scansPerMonth: number): Promis
   return { code: "scan.over_limit", message };
 }
 
+/** The scans of this calendar month (UTC); those over the allowance do not count. */
+export async function countScansThisMonth(db: Database | Transaction, workspaceId: string): Promise<number> {
+  const thisMonth = sql`${scan.createdAt} >= date_trunc('month', now(), 'UTC')`;
+  return db.$count(scan, and(eq(scan.workspaceId, workspaceId), sql`${scan.state} <> 'OVER_LIMIT'`, thisMonth));
+}
+
 /** Scans that have not ended: those that wait, and the others. */
-export async function countOpenScans(tx: Transaction, workspaceId: string): Promise<{ active: number; held: number }> {
+export async function countOpenScans(db: Database | Transaction, workspaceId: string): Promise<{ active: number; held: number }> {
   const count = (isHeld: boolean) =>
-    tx.$count(scan, and(eq(scan.workspaceId, workspaceId), eq(scan.isHeld, isHeld), sql`${scan.state} in ('QUEUED', 'RUNNING')`));
+    db.$count(scan, and(eq(scan.workspaceId, workspaceId), eq(scan.isHeld, isHeld), sql`${scan.state} in ('QUEUED', 'RUNNING')`));
   return { active: await count(false), held: await count(true) };
 }
