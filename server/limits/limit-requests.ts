@@ -33,14 +33,7 @@ const toleranceSeconds = 0.001;
  */
 export async function takeRequest(db: Database, hash: Buffer, requestsPerMinute: number): Promise<KeyUse | undefined> {
   // A bucket need not outlive a crash, so its commit does not wait for the disk.
-  const { rows } = await db.execute<{
-    id: string;
-    workspace_id: string;
-    last_used_at: string | null;
-    per_minute: number;
-    used: string | null;
-    before: string | null;
-  }>(sql`
+  const { rows } = await db.execute<Taken>(sql`
     with fast as (select set_config('synchronous_commit', 'off', true)), found as (
       select api_key.id, api_key.workspace_id, last_used_at, coalesce(requests_per_minute, ${requestsPerMinute}::int) as per_minute
       from api_key left join workspace_limit on workspace_limit.workspace_id = api_key.workspace_id
@@ -48,25 +41,33 @@ export async function takeRequest(db: Database, hash: Buffer, requestsPerMinute:
     ), taken as (
       insert into request_bucket (key_id, full_at)
       select id, now() + make_interval(secs => ${windowSeconds}::float8 / per_minute) from found where per_minute > 0
-      on conflict (key_id) do update set full_at = greatest(request_bucket.full_at, now()) + (excluded.full_at - now())
-        where greatest(request_bucket.full_at, now()) + (excluded.full_at - now()) <= now() + make_interval(secs => ${windowSeconds + toleranceSeconds}::float8)
-      returning full_at
+      on conflict (key_id) do update set full_at = case
+        when greatest(request_bucket.full_at, now()) + (excluded.full_at - now()) <= now() + make_interval(secs => ${windowSeconds + toleranceSeconds}::float8)
+        then greatest(request_bucket.full_at, now()) + (excluded.full_at - now()) else request_bucket.full_at end
+      returning extract(epoch from (new.full_at - now())) as seconds, old.full_at is not distinct from new.full_at as is_refused
     )
-    select found.*, extract(epoch from (taken.full_at - now())) as used,
-      (select extract(epoch from (full_at - now())) from request_bucket where key_id = found.id) as before
-    from found cross join fast left join taken on true`);
+    select found.*, taken.seconds, taken.is_refused from found cross join fast left join taken on true`);
   const [row] = rows;
   if (!row) return undefined;
   const use = { id: row.id, workspaceId: row.workspace_id, lastUsedAt: row.last_used_at === null ? null : new Date(row.last_used_at) };
-  return row.per_minute > 0 ? { ...use, allowance: describe(row.per_minute, { used: row.used, before: row.before }) } : use;
+  return row.seconds === null ? use : { ...use, allowance: describe(row.per_minute, Number(row.seconds), row.is_refused === true) };
 }
 
-/** `used` and `before`: seconds until the bucket is full, after this request and before it. No `used`: it was refused. */
-function describe(perMinute: number, { used, before }: { used: string | null; before: string | null }): RequestAllowance {
-  const seconds = Number(used ?? before);
+interface Taken extends Record<string, unknown> {
+  id: string;
+  workspace_id: string;
+  last_used_at: string | null;
+  per_minute: number;
+  /** Until the bucket is full; null where there is none. */
+  seconds: string | null;
+  is_refused: boolean | null;
+}
+
+function describe(perMinute: number, fullInSeconds: number, isRefused: boolean): RequestAllowance {
   const step = windowSeconds / perMinute;
-  const allowance = { perMinute, remaining: Math.max(0, Math.floor((windowSeconds + toleranceSeconds - seconds) / step)), fullInSeconds: Math.ceil(seconds) };
-  return used === null ? { ...allowance, remaining: 0, retryAfterSeconds: Math.max(1, Math.ceil(seconds + step - windowSeconds)) } : allowance;
+  const allowance = { perMinute, remaining: 0, fullInSeconds: Math.ceil(fullInSeconds) };
+  if (isRefused) return { ...allowance, retryAfterSeconds: Math.max(1, Math.ceil(fullInSeconds + step - windowSeconds)) };
+  return { ...allowance, remaining: Math.max(0, Math.floor((windowSeconds + toleranceSeconds - fullInSeconds) / step)) };
 }
 
 /** Tells the client its allowance in every answer (draft-ietf-httpapi-ratelimit-headers-10), and throws 429 where this request is one too many. */

@@ -13,11 +13,13 @@ export interface Answer<T> {
   body: T;
 }
 
-/** A server of its own on a fresh database, and the calls of a client and of a worker. The worker is the test itself: it says what it likes. */
+/** A server of its own on a fresh database (or beside another on that one's), and the calls of a client and of a worker. The worker is the test itself: it says what it likes. */
 export async function startTestServer(settings: Partial<ServerSettings> = {}) {
   const folder = await mkdtemp(join(tmpdir(), "periscan-server-"));
   await chmod(folder, 0o755);
-  const postgres = await startEmbeddedPostgres({ folder: join(folder, "postgres"), unsafeFast: true });
+  const postgres = settings.databaseUrl
+    ? { url: settings.databaseUrl, stop: async () => {} }
+    : await startEmbeddedPostgres({ folder: join(folder, "postgres"), unsafeFast: true });
   const keys = await openKeys(postgres.url);
   const { key } = await keys.createApiKey({ name: "test" });
   const { key: foreignKey } = await keys.createApiKey({ name: "foreign", workspace: "foreign" });
