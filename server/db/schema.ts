@@ -29,6 +29,14 @@ export const workspaceLimit = pgTable("workspace_limit", {
   requestsPerMinute: integer("requests_per_minute"),
 });
 
+/** When a workspace was last given a worker: of those with equally many running tasks, the one that waited longest is next. */
+export const workspaceTurn = pgTable("workspace_turn", {
+  workspaceId: uuid("workspace_id")
+    .primaryKey()
+    .references(() => workspace.id),
+  servedAt: timestamp("served_at", { withTimezone: true, precision: 6 }).notNull(),
+});
+
 const secretColumns = () => ({
   id: id(),
   name: text("name").notNull(),
@@ -161,7 +169,7 @@ export const task = pgTable(
   },
   (table) => [
     index("task_scan").on(table.scanId),
-    index("task_queue").on(table.type, table.workspaceId, table.id).where(sql`state = 'queued'`),
+    index("task_queue").on(table.workspaceId, table.type, table.id).where(sql`state = 'queued'`),
     index("task_untaken").on(table.queuedUntil).where(sql`state = 'queued'`),
     index("task_busy").on(table.workspaceId).where(sql`state = 'running' or (state = 'queued' and reserved_until is not null)`),
     index("task_running").on(table.leaseUntil).where(sql`state = 'running'`),

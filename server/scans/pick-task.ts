@@ -73,44 +73,41 @@ const list = (values: string[]) =>
   )}]::text[]`;
 
 /**
- * `heads`: the oldest task of each type and workspace that has one, found by stepping through the index from workspace to workspace.
- * `turns`: the workspaces in their order: fewest running tasks first, then the oldest task. Within a workspace the oldest task is never passed
- * over by one that fits better: it would wait for ever behind small ones. Other workspaces' tasks may pass it while it has not waited long;
- * else one large task would stop every worker that has no room for it.
+ * `waiting`: the workspaces with queued tasks, found by stepping through the index from one to the next. `ordered`: their order, which is
+ * fewest running tasks first, then whoever was served longest ago; so one with ten thousand tasks and one with a single task take turns, on
+ * one slot as on a thousand. `turn`: the first of them whose oldest task this worker can take.
+ * Within a workspace the oldest task is never passed over by one that fits better: it would wait for ever behind small ones. Other
+ * workspaces' tasks may pass it while it has not waited long; else one large task would stop every worker that has no room for it.
  */
 const nextTask = (types: string[], fitting: string[]) => sql`
-  with recursive heads as (
-    select wanted.type, head.workspace_id, head.id, head.available_at
-    from unnest(${list(types)}) as wanted(type) cross join lateral (
-      select workspace_id, id, available_at from task
-      where state = 'queued' and type = wanted.type and available_at <= now() and (reserved_until is null or reserved_until < now())
-      order by workspace_id, id limit 1) as head
+  with recursive waiting as (
+    (select workspace_id from task where state = 'queued' order by workspace_id limit 1)
     union all
-    select heads.type, head.workspace_id, head.id, head.available_at
-    from heads cross join lateral (
-      select workspace_id, id, available_at from task
-      where state = 'queued' and type = heads.type and workspace_id > heads.workspace_id
-        and available_at <= now() and (reserved_until is null or reserved_until < now())
-      order by workspace_id, id limit 1) as head
-  ), turns as (
-    select distinct on (heads.workspace_id) heads.*, coalesce(busy.tasks, 0) as busy, heads.type = any (${list(fitting)}) as fits
-    from heads left join (
-      select workspace_id, count(*) as tasks from task where state = 'running' or (state = 'queued' and reserved_until is not null) group by workspace_id
-    ) as busy on busy.workspace_id = heads.workspace_id
-    order by heads.workspace_id, heads.id
+    select next.workspace_id from waiting cross join lateral (
+      select workspace_id from task where state = 'queued' and workspace_id > waiting.workspace_id order by workspace_id limit 1) as next
+  ), busy as (
+    select workspace_id, count(*) as tasks from task
+    where state = 'running' or (state = 'queued' and reserved_until is not null) group by workspace_id
+  ), ordered as materialized (
+    select waiting.workspace_id from waiting
+    left join busy on busy.workspace_id = waiting.workspace_id
+    left join workspace_turn on workspace_turn.workspace_id = waiting.workspace_id
+    order by coalesce(busy.tasks, 0), workspace_turn.served_at nulls first, waiting.workspace_id
   ), turn as (
-    select * from (
-      select turns.*, bool_or(not fits and available_at < now() - make_interval(secs => ${patienceSeconds}))
-        over (order by busy, id rows between unbounded preceding and current row) as is_stopped
-      from turns) as ordered
-    where fits and not is_stopped
-    order by busy, id limit 1
+    select ordered.workspace_id, head.type, head.type = any (${list(fitting)}) as fits from ordered cross join lateral (
+      select wanted.type, oldest.id, oldest.available_at from unnest(${list(types)}) as wanted(type) cross join lateral (
+        select id, available_at from task where workspace_id = ordered.workspace_id and type = wanted.type and ${isFree} order by id limit 1) as oldest
+      order by oldest.id limit 1) as head
+    where head.type = any (${list(fitting)}) or head.available_at < now() - make_interval(secs => ${patienceSeconds}) limit 1
   ), picked as (
-    select oldest.id from turn cross join lateral (
-      select id from task
-      where state = 'queued' and type = turn.type and workspace_id = turn.workspace_id
-        and available_at <= now() and (reserved_until is null or reserved_until < now())
-      order by id limit 1 for update skip locked) as oldest
+    select oldest.id, turn.workspace_id from turn cross join lateral (
+      select id from task where workspace_id = turn.workspace_id and type = turn.type and ${isFree} order by id limit 1 for update skip locked) as oldest
+    where turn.fits
+  ), served as (
+    insert into workspace_turn (workspace_id, served_at) select workspace_id, clock_timestamp() from picked
+    on conflict (workspace_id) do update set served_at = excluded.served_at
   )
   update task set reserved_until = now() + make_interval(secs => ${reservationSeconds})
   from picked where task.id = picked.id returning task.id, task.scan_id`;
+
+const isFree = sql`state = 'queued' and available_at <= now() and (reserved_until is null or reserved_until < now())`;
