@@ -44,6 +44,11 @@ CREATE TABLE "workspace_limit" (
 	"requests_per_minute" integer
 );
 --> statement-breakpoint
+CREATE TABLE "workspace_turn" (
+	"workspace_id" uuid PRIMARY KEY NOT NULL,
+	"served_at" timestamp (6) with time zone NOT NULL
+);
+--> statement-breakpoint
 DROP INDEX "task_queue";--> statement-breakpoint
 ALTER TABLE "scan" ADD COLUMN "scheduled_by" uuid;--> statement-breakpoint
 ALTER TABLE "scan" ADD COLUMN "is_held" boolean DEFAULT false NOT NULL;--> statement-breakpoint
@@ -57,6 +62,7 @@ ALTER TABLE "schedule" ADD CONSTRAINT "schedule_last_scan_id_scan_id_fk" FOREIGN
 ALTER TABLE "schedule_run" ADD CONSTRAINT "schedule_run_schedule_id_schedule_id_fk" FOREIGN KEY ("schedule_id") REFERENCES "public"."schedule"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "schedule_run" ADD CONSTRAINT "schedule_run_scan_id_scan_id_fk" FOREIGN KEY ("scan_id") REFERENCES "public"."scan"("id") ON DELETE set null ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "workspace_limit" ADD CONSTRAINT "workspace_limit_workspace_id_workspace_id_fk" FOREIGN KEY ("workspace_id") REFERENCES "public"."workspace"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "workspace_turn" ADD CONSTRAINT "workspace_turn_workspace_id_workspace_id_fk" FOREIGN KEY ("workspace_id") REFERENCES "public"."workspace"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "schedule_page" ON "schedule" USING btree ("workspace_id","id");--> statement-breakpoint
 CREATE INDEX "schedule_due" ON "schedule" USING btree ("next_run_at") WHERE next_run_at is not null;--> statement-breakpoint
 CREATE INDEX "schedule_last_scan" ON "schedule" USING btree ("last_scan_id");--> statement-breakpoint
@@ -69,4 +75,4 @@ CREATE INDEX "scan_open" ON "scan" USING btree ("workspace_id","is_held","id") W
 CREATE INDEX "scan_held" ON "scan" USING btree ("workspace_id") WHERE is_held and state = 'QUEUED';--> statement-breakpoint
 CREATE INDEX "task_untaken" ON "task" USING btree ("queued_until") WHERE state = 'queued';--> statement-breakpoint
 CREATE INDEX "task_busy" ON "task" USING btree ("workspace_id") WHERE state = 'running' or (state = 'queued' and reserved_until is not null);--> statement-breakpoint
-CREATE INDEX "task_queue" ON "task" USING btree ("type","workspace_id","id") WHERE state = 'queued';
+CREATE INDEX "task_queue" ON "task" USING btree ("workspace_id","type","id") WHERE state = 'queued';
