@@ -48,7 +48,7 @@ async function describeOverLimit(tx: Transaction, scansPerMonth: number): Promis
   const { rows } = await tx.execute<{ day: string }>(
     sql`select to_char(date_trunc('month', now() at time zone 'UTC') + interval '1 month', 'YYYY-MM-DD') as day`,
   );
-  const message = `The workspace's allowance of ${scansPerMonth} scans a month is used up. This scan is kept and does not run; start it again from ${rows[0]?.day} (UTC) on.`;
+  const message = `The workspace's allowance of ${scansPerMonth} ${scansPerMonth === 1 ? "scan" : "scans"} a month is used up. This scan is kept and does not run; start it again from ${rows[0]?.day} (UTC) on.`;
   return { code: "scan.over_limit", message };
 }
 

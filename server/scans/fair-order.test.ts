@@ -77,6 +77,17 @@ test("of many workers on two servers that claim at once, each gets a task of its
   expect(tasks.filter((task) => foreign.has(task?.scan_id ?? ""))).toHaveLength(15);
 });
 
+test("two servers that look at the same moment do not both serve the same workspace", async () => {
+  await using third = await openServices(server);
+  const scans = await Promise.all([...Array(12).keys()].flatMap((index) => [startScan(server, body(`10.14.2.${index}`)), ofForeign(`10.14.3.${index}`)]));
+  const foreign = new Set(scans.filter((_, index) => index % 2).map(({ id }) => id));
+  const wanted = { types: ["NMAP"], fitting: ["NMAP"] };
+  for (let round = 0; round < 10; round++) {
+    const picked = await Promise.all([other.picker.pick(wanted), third.picker.pick(wanted)]);
+    expect(picked.filter((task) => foreign.has(task?.scanId ?? ""))).toHaveLength(1);
+  }
+});
+
 test("a task that does not fit is passed by other workspaces' while it has not waited long, and by its own workspace's never", async () => {
   // The server takes a scan of a type only where a worker has its engine.
   await claim(server, { type: "NMAP_UDP", fitting: ["NMAP"], waitSeconds: 0 });

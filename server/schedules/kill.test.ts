@@ -8,9 +8,9 @@ import { expect, test } from "vitest";
 import { startTestServer } from "../testing/start-test-server.ts";
 
 const script = fileURLToPath(new URL("../testing/run-schedules.ts", import.meta.url));
-const count = 40;
+const count = 48;
 /** So many are made between two kills, and then a few milliseconds pass. */
-const perRound = 8;
+const perRound = 12;
 
 test("schedulers that are killed while many schedules are due leave each occurrence with one scan", async () => {
   await using server = await startTestServer();
@@ -24,15 +24,16 @@ test("schedulers that are killed while many schedules are due leave each occurre
   await database.connect();
   const countRuns = async () => Number((await database.query("select count(*) from schedule_run")).rows[0]?.count);
   const start = async (): Promise<ChildProcess> => {
-    const child = spawn(process.execPath, [script, server.databaseUrl, server.folder, due], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, [script, server.databaseUrl, server.folder, due], { stdio: ["pipe", "pipe", "inherit"] });
     await once(child.stdout as NonNullable<typeof child.stdout>, "data");
     return child;
   };
   let kills = 0;
   for (let before = 0; before < count; before = await countRuns()) {
     const children = await Promise.all([start(), start()]);
+    for (const child of children) child.stdin?.write("begin\n");
     while ((await countRuns()) < Math.min(count, before + perRound));
-    await sleep(30 * Math.random());
+    await sleep(20 * Math.random());
     for (const child of children) if (child.exitCode === null && child.kill("SIGKILL")) kills += 1;
     await Promise.all(children.map((child) => child.exitCode ?? child.signalCode ?? once(child, "exit")));
   }
