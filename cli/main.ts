@@ -9,9 +9,11 @@ import { addRisksCommand } from "./commands/risks.ts";
 import { addRoleCommands } from "./commands/roles.ts";
 import { addScanCommand } from "./commands/scan.ts";
 import { addScansCommand } from "./commands/scans.ts";
+import { addSchedulesCommand } from "./commands/schedules.ts";
 import { addTargetsCommand } from "./commands/targets.ts";
 import { addTestCommand } from "./commands/test.ts";
 import { addWebhooksCommand } from "./commands/webhooks.ts";
+import { addWorkspaceCommand } from "./commands/workspace.ts";
 import { reportError } from "./report-error.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
@@ -33,12 +35,13 @@ Examples:
 Environment:
   PERISCAN_DATA        the data folder (root: /var/lib/periscan, others: ~/.local/share/periscan)
   PERISCAN_SERVER      use this server instead of the platform on this machine, with PERISCAN_API_KEY
-  DATABASE_URL         use this PostgreSQL instead of the embedded one (serve, key)`,
+  DATABASE_URL         use this PostgreSQL instead of the embedded one (serve, key, workspace)`,
   );
 
 for (const add of [
   addScanCommand,
   addScansCommand,
+  addSchedulesCommand,
   addRisksCommand,
   addTargetsCommand,
   addResultsCommand,
@@ -47,6 +50,7 @@ for (const add of [
   addRoleCommands,
   addEnginesCommand,
   addKeyCommand,
+  addWorkspaceCommand,
   addDoctorCommand,
   addTestCommand,
 ])

@@ -18,7 +18,7 @@ export const ScanState = z.enum(["QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "OV
 export type ScanState = z.infer<typeof ScanState>;
 
 /** A state that never changes again. */
-export const isFinalState = (state: ScanState): boolean => state === "SUCCEEDED" || state === "FAILED";
+export const isFinalState = (state: ScanState): boolean => state === "SUCCEEDED" || state === "FAILED" || state === "OVER_LIMIT";
 
 export const ResultContentType = z.enum(["text/html", "application/pdf", "application/xml", "application/json"]);
 export type ResultContentType = z.infer<typeof ResultContentType>;
@@ -72,7 +72,8 @@ export const Scan = z
     risks: z.object({ new_open: z.array(RiskReference), still_open: z.array(RiskReference), closed: z.array(RiskReference) }),
     targets: z.array(ScanTarget),
     options: z.record(z.string(), z.unknown()),
-    error: z.object({ code: z.string(), message: z.string() }).optional().describe("Why the scan failed."),
+    error: z.object({ code: z.string(), message: z.string() }).optional().describe("Why the scan failed, or does not run."),
+    scheduled_by: z.string().optional().describe("The schedule that made it."),
     created_at: z.iso.datetime(),
     started_at: z.iso.datetime().optional(),
     finished_at: z.iso.datetime().optional(),

@@ -23,7 +23,9 @@ export const ClaimRequest = z.object({
   engines: z.array(EngineStatus),
   fitting: z
     .array(ScanType)
-    .describe("The types whose engine fits into the memory that is free now. The oldest task is never passed over by one that fits better."),
+    .describe(
+      "The types whose engine fits into the memory that is free now. A workspace's oldest task is never passed over by one of its own that fits better.",
+    ),
   wait_seconds: z.int().min(0).max(60),
 });
 export type ClaimRequest = z.infer<typeof ClaimRequest>;

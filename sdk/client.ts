@@ -4,6 +4,7 @@ import type { NewReport, Report } from "@periscan/contract/report.ts";
 import type { Risk } from "@periscan/contract/risk.ts";
 import type { RiskEvent } from "@periscan/contract/risk-event.ts";
 import { isFinalState, type NewScan, type Scan } from "@periscan/contract/scan.ts";
+import type { NewSchedule, Schedule, ScheduleRun, ScheduleUpdate } from "@periscan/contract/schedule.ts";
 import type { NewTarget, Target, TargetLogin, TargetObservation, TargetUpdate } from "@periscan/contract/target.ts";
 import type { Delivery, NewWebhook, Webhook, WebhookEvent, WebhookUpdate, WebhookWithSecret } from "@periscan/contract/webhook.ts";
 
@@ -163,6 +164,20 @@ export function createClient({ server, apiKey }: ClientSettings) {
         await send("DELETE", `${byId("targets", id)}/auth`);
       },
     },
+    schedules: {
+      create: (schedule: NewSchedule) => read<Schedule>("POST", "/v1/schedules", { body: schedule }),
+      get: (id: string) => read<Schedule>("GET", byId("schedules", id)),
+      list: (filters: Filters = {}) => list<Schedule>("/v1/schedules", filters),
+      /** What is not given stays. */
+      update: (id: string, change: ScheduleUpdate) => read<Schedule>("PUT", byId("schedules", id), { body: change }),
+      delete: async (id: string): Promise<void> => {
+        await send("DELETE", byId("schedules", id));
+      },
+      pause: (id: string) => read<Schedule>("POST", `${byId("schedules", id)}/pause`),
+      resume: (id: string) => read<Schedule>("POST", `${byId("schedules", id)}/resume`),
+      /** What became of its occurrences, newest first. */
+      runs: (id: string, filters: Filters = {}) => list<ScheduleRun>(`${byId("schedules", id)}/runs`, filters),
+    },
     results: {
       /** The file as a stream; the server waits for one that is still being made. */
       download: (id: string) => download(byId("results", id)),
@@ -185,7 +200,7 @@ export function createClient({ server, apiKey }: ClientSettings) {
       for (;;) {
         const scan = await scans.get(id, signal);
         onChange?.(scan);
-        if (isFinalState(scan.state) || scan.state === "OVER_LIMIT") return scan;
+        if (isFinalState(scan.state)) return scan;
         await pause(intervalMilliseconds, signal);
       }
     },
@@ -202,16 +217,21 @@ export interface WaitSettings {
 
 const maxTries = 6;
 
+/** What a server asks for with Retry-After is followed up to this. */
+const longestPauseSeconds = 60;
+
 async function fetchPatiently(url: URL, init: RequestInit): Promise<Response> {
   for (let tries = 1; ; tries++) {
+    let asked = 0;
     try {
       const response = await fetchOnce(url, init);
       if (tries === maxTries || ![429, 502, 503, 504].includes(response.status)) return response;
+      asked = Number(response.headers.get("retry-after")) || 0;
       await response.body?.cancel();
     } catch (error) {
       if (tries === maxTries || !(error instanceof ConnectionError)) throw error;
     }
-    await pause(100 * 2 ** tries, init.signal ?? undefined);
+    await pause(Math.max(100 * 2 ** tries, Math.min(asked, longestPauseSeconds) * 1000), init.signal ?? undefined);
   }
 }
 

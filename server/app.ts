@@ -11,6 +11,7 @@ import { addReportRoutes } from "./api/reports.ts";
 import { addResultRoutes } from "./api/results.ts";
 import { addRiskRoutes } from "./api/risks.ts";
 import { addScanRoutes } from "./api/scans.ts";
+import { addScheduleRoutes } from "./api/schedules.ts";
 import { addTargetDetailRoutes } from "./api/target-details.ts";
 import { addTargetRoutes } from "./api/targets.ts";
 import { addWebhookRoutes } from "./api/webhooks.ts";
@@ -29,7 +30,7 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
     loggerInstance: services.log,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
-    trustProxy: false,
+    trustProxy: services.trustedProxies,
     routerOptions: {
       querystringParser: (text) => qs.parse(text, { depth: 3, parameterLimit: 2000, arrayLimit: 500, plainObjects: true }) as Record<string, unknown>,
       maxParamLength: 200,
@@ -55,6 +56,7 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
     addReportRoutes(typed, services);
     addWebhookRoutes(typed, services);
     addNotificationRoutes(typed, services);
+    addScheduleRoutes(typed, services);
     addHealthRoutes(typed, services);
   });
   await app.register(async (scope) => addWorkerRoutes(scope.withTypeProvider<ZodTypeProvider>(), services));

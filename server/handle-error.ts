@@ -7,7 +7,7 @@ import { sqlState } from "./db/connect.ts";
 export function handleError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   const problem = toApiError(error, request);
   if (problem.status >= 500) request.log.error({ err: error, cause: problem.cause }, "request failed");
-  if (problem.status === 503 || problem.status === 429) reply.header("retry-after", "1");
+  if ((problem.status === 503 || problem.status === 429) && !reply.hasHeader("retry-after")) reply.header("retry-after", "1");
   send(reply, request, problem);
 }
 
@@ -63,6 +63,9 @@ function describeInvalid(issues: Issue[], context: string, request: FastifyReque
   const message = unknown === undefined ? `${field || `The ${context}`}: ${issue?.message ?? "is not valid"}.` : `${field} is not known here.`;
   return new ApiError(400, "request.invalid", message, field ? { field } : {});
 }
+
+/** Whether an error of the database may be gone at another try: it is away, full, busy, or two transactions collided. */
+export const isPassing = (error: unknown): boolean => error instanceof Error && (isDatabaseGone(error) || /^(40|53|55)/.test(sqlState(error) ?? ""));
 
 /** Connection refused or cut, and the SQLSTATE classes 08 (connection), 57P (shutdown, crash). */
 function isDatabaseGone(error: Error): boolean {

@@ -3,6 +3,7 @@ import { and, desc, eq, isNull, lt, or, sql } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
 import { connect, type Database } from "./db/connect.ts";
 import { apiKey, workerToken, workspace } from "./db/schema.ts";
+import { type KeyUse, takeRequest } from "./limits/limit-requests.ts";
 
 export interface KeyListing {
   id: string;
@@ -33,7 +34,10 @@ export async function openKeys(databaseUrl: string): Promise<Keys> {
   return {
     createApiKey: (input) => createApiKey(db, input),
     createWorkerToken: (input) => createWorkerToken(db, input),
-    isLive: async (secret) => (await findKey(db, secret)) !== undefined || (await isWorkerToken(db, secret)),
+    isLive: async (secret) => {
+      const hash = hashSecret(secret);
+      return (await useApiKey(db, hash, 0)) !== undefined || (await isWorkerToken(db, hash));
+    },
     list: () => listKeys(db),
     revoke: (id) => revokeKey(db, id),
     close,
@@ -96,22 +100,19 @@ async function revokeKey(db: Database, id: string): Promise<boolean> {
   return false;
 }
 
-/** The workspace and the name of a live API key, or undefined. */
-export async function findKey(db: Database, key: string): Promise<{ workspaceId: string; name: string } | undefined> {
-  const [row] = await db
-    .select({ id: apiKey.id, workspaceId: apiKey.workspaceId, name: apiKey.name, lastUsedAt: apiKey.lastUsedAt })
-    .from(apiKey)
-    .where(and(eq(apiKey.hash, hashSecret(key)), isNull(apiKey.revokedAt)));
-  if (row) await noteUse(db, apiKey, row);
-  return row;
+/** The live API key with this hash, and what its workspace's limit leaves it; undefined where there is none. */
+export async function useApiKey(db: Database, hash: Buffer, requestsPerMinute: number): Promise<KeyUse | undefined> {
+  const use = await takeRequest(db, hash, requestsPerMinute);
+  if (use) await noteUse(db, apiKey, use);
+  return use;
 }
 
 /** Whether this is a live worker token. */
-export async function isWorkerToken(db: Database, token: string): Promise<boolean> {
+export async function isWorkerToken(db: Database, hash: Buffer): Promise<boolean> {
   const [row] = await db
     .select({ id: workerToken.id, lastUsedAt: workerToken.lastUsedAt })
     .from(workerToken)
-    .where(and(eq(workerToken.hash, hashSecret(token)), isNull(workerToken.revokedAt)));
+    .where(and(eq(workerToken.hash, hash), isNull(workerToken.revokedAt)));
   if (row) await noteUse(db, workerToken, row);
   return row !== undefined;
 }
@@ -127,4 +128,4 @@ async function noteUse(db: Database, table: typeof apiKey | typeof workerToken, 
 }
 
 /** Plain SHA-256 suffices: the secret is 256 random bits, so there is nothing to guess. */
-const hashSecret = (secret: string): Buffer => createHash("sha256").update(secret).digest();
+export const hashSecret = (secret: string): Buffer => createHash("sha256").update(secret).digest();

@@ -2,8 +2,10 @@ import type { PgBoss } from "pg-boss";
 import type { Logger } from "pino";
 import type { Database } from "./db/connect.ts";
 import type { FileStore } from "./file-store.ts";
+import type { AddressGuard } from "./limits/address-guard.ts";
 import type { Mailer } from "./outgoing/mailer.ts";
 import type { OutgoingPolicy } from "./outgoing/outgoing-policy.ts";
+import type { TaskPicker } from "./scans/pick-task.ts";
 import type { TaskBell } from "./scans/task-bell.ts";
 import type { Secrets } from "./secrets.ts";
 
@@ -16,6 +18,13 @@ export interface Services {
   secrets: Secrets;
   /** Wakes the workers' long polls. */
   bell: TaskBell;
+  picker: TaskPicker;
+  /** Against whoever tries keys. */
+  guard: AddressGuard;
+  /** Of one API key, where its workspace has no number of its own; 0 is no limit. */
+  requestsPerMinute: number;
+  /** The addresses of proxies whose X-Forwarded-For is believed. */
+  trustedProxies: string[];
   /** Whether loopback may be scanned: only while we listen on loopback alone. */
   allowLoopback: boolean;
   /** Where requests to addresses that users give may go. */

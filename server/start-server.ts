@@ -5,6 +5,8 @@ import pino from "pino";
 import { buildApp, isLoopbackHost } from "./app.ts";
 import { connect } from "./db/connect.ts";
 import { createFileStore } from "./file-store.ts";
+import { type LimitSettings, readLimitSettings } from "./limits/limit-settings.ts";
+import { releaseScans } from "./limits/release-scans.ts";
 import { openMailer } from "./outgoing/mailer.ts";
 import { type OutgoingPolicy, readOutgoingPolicy } from "./outgoing/outgoing-policy.ts";
 import { renderQueue, reportQueue, startQueue } from "./queue/start-queue.ts";
@@ -12,13 +14,16 @@ import { failOverdueReports, failReport, makeReport } from "./reports/make-repor
 import { expireAcceptances } from "./risks/accept-risks.ts";
 import { leaseSeconds } from "./scans/claim-task.ts";
 import { failResults, makeResults } from "./scans/make-results.ts";
+import { createTaskPicker } from "./scans/pick-task.ts";
 import { reapTasks } from "./scans/reap.ts";
 import { createTaskBell } from "./scans/task-bell.ts";
+import { runDueSchedules } from "./schedules/run-due.ts";
+import { readClock } from "./schedules/schedule-rows.ts";
 import { openSecrets } from "./secrets.ts";
 import type { Services } from "./services.ts";
 import { startDeliveries } from "./webhooks/start-deliveries.ts";
 
-export interface ServerSettings {
+export interface ServerSettings extends LimitSettings {
   databaseUrl: string;
   host: string;
   /** 0 takes a free one. */
@@ -40,34 +45,33 @@ export interface RunningServer {
 /** Migrates the database and serves: the API, the reaper, the jobs that make results. Logs JSON lines to standard error. */
 export async function startServer(settings: ServerSettings): Promise<RunningServer> {
   const log = pino({ name: "server", level: settings.logLevel ?? "info" }, pino.destination({ dest: 2, sync: true }));
+  const limits = readLimitSettings(settings);
   const onError = (error: Error) => log.warn({ err: error }, "idle database connection broke");
   const { db, close } = await connect(settings.databaseUrl, onError);
   const boss = await startQueue(settings.databaseUrl, log);
   const files = createFileStore(join(settings.dataFolder, "files"));
   const secrets = openSecrets(settings.dataFolder);
+  const bell = createTaskBell();
   const services: Services = {
-    db,
-    boss,
-    files,
-    secrets,
-    bell: createTaskBell(),
+    ...{ db, boss, files, secrets, bell, log, ...limits },
+    picker: createTaskPicker(db, bell),
     allowLoopback: isLoopbackHost(settings.host),
     outgoing: settings.outgoing ?? readOutgoingPolicy(process.env),
     mailer: openMailer(process.env),
     publicUrl: readPublicUrl(process.env),
-    log,
   };
   await startRendering(services);
   const app = await buildApp(services);
   await app.listen({ host: settings.host, port: settings.port });
   const stopReaper = startReaper(services);
   const stopDeliveries = settings.delivers === false ? async () => {} : await startDelivering(services, settings.databaseUrl, onError);
+  const stopScheduler = everySecond(services, "scheduler", async () => runDueSchedules(services, await readClock(db)));
   const url = addressOf(settings.host, app.server.address());
   log.info({ url }, "listening");
   return {
     url,
     stop: async () => {
-      await Promise.all([stopReaper(), stopDeliveries()]);
+      await Promise.all([stopReaper(), stopScheduler(), stopDeliveries()]);
       await app.close();
       await boss.stop({ graceful: true, timeout: 3000 });
       await close();
@@ -138,14 +142,23 @@ async function work<T extends object>({ boss, log }: Services, queue: string, { 
   });
 }
 
-/** Once a second. Leases count only once the workers had time to come back: while no server ran nobody could renew them. */
+/** Leases count only once the workers had time to come back: while no server ran nobody could renew them. */
 function startReaper(services: Services): () => Promise<void> {
-  const stopping = new AbortController();
   const startedAt = performance.now();
+  return everySecond(services, "reaper", async () => {
+    await reapTasks(services, { leasesCount: performance.now() - startedAt > leaseSeconds * 1000 });
+    await releaseScans(services);
+    await expireAcceptances(services.db);
+    await failOverdueReports(services.db);
+  });
+}
+
+/** Does it again and again, a second apart, whatever it throws, until the answer is called: that resolves once the last has ended. */
+function everySecond(services: Services, name: string, action: () => Promise<unknown>): () => Promise<void> {
+  const stopping = new AbortController();
   const run = async () => {
     while (!stopping.signal.aborted) {
-      const leasesCount = performance.now() - startedAt > leaseSeconds * 1000;
-      await reap(services, { leasesCount }).catch((error) => services.log.warn({ err: error }, "reaper failed; it runs again in a second"));
+      await action().catch((error) => services.log.warn({ err: error }, `${name} failed; it runs again in a second`));
       await sleep(1000, undefined, { signal: stopping.signal }).catch(() => {});
     }
   };
@@ -154,10 +167,4 @@ function startReaper(services: Services): () => Promise<void> {
     stopping.abort();
     await running;
   };
-}
-
-async function reap(services: Services, settings: { leasesCount: boolean }): Promise<void> {
-  await reapTasks(services, settings);
-  await expireAcceptances(services.db);
-  await failOverdueReports(services.db);
 }

@@ -71,7 +71,8 @@ export async function startTestPlatform({ dataFolder = makeDataFolder(), environ
     dataFolder,
     async start() {
       const child = spawn(process.execPath, [cliFile, "up", "--port", port], {
-        env: { ...process.env, PERISCAN_ENGINES: testEnginesFolder, ...environment, PERISCAN_DATA: dataFolder },
+        // Tests look more often than a person does.
+        env: { ...process.env, PERISCAN_ENGINES: testEnginesFolder, PERISCAN_REQUESTS_PER_MINUTE: "0", ...environment, PERISCAN_DATA: dataFolder },
         stdio: ["ignore", "pipe", process.env.PERISCAN_TEST_LOG ? "inherit" : "ignore"],
       });
       platform.process = child;

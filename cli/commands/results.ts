@@ -38,6 +38,7 @@ async function download(client: Client, id: string, { output, format }: Options)
   });
   if (!scan) return [await saveResult(client, id, output)];
   if (!isFinalState(scan.state)) throw new UserError(`The scan is ${scan.state}; its files are made when it ends.`);
+  if (scan.state === "OVER_LIMIT") throw new UserError(`The scan has no files, because it did not run. ${scan.error?.message ?? ""}`);
   const wanted = format?.map((name) => formats[name]);
   return saveResults(client, wanted ? { ...scan, results: scan.results.filter(({ content_type }) => wanted.includes(content_type)) } : scan, output);
 }

@@ -66,20 +66,20 @@ Without a running platform this starts one for the length of the scan. Ctrl-C ca
     .action(cancelScan);
 }
 
-function readType(text: string): ScanType {
+export function readType(text: string): ScanType {
   const type = ScanType.safeParse(text.toUpperCase().replaceAll("-", "_"));
   if (type.success) return type.data;
   throw new InvalidArgumentError(`give one of ${ScanType.options.join(", ")}`);
 }
 
-function collectOption(text: string, options: Record<string, string> = {}): Record<string, string> {
+export function collectOption(text: string, options: Record<string, string> = {}): Record<string, string> {
   const [, name, value = ""] = /^([a-z_]+)=(.*)$/s.exec(text) ?? [];
   if (name === undefined) throw new InvalidArgumentError("give name=value");
   return { ...options, [name]: value };
 }
 
 /** Numbers, booleans and lists as JSON, unless the engine wants the text as it is: `ports=443` is a list of ports. */
-function readOptions(type: ScanType, texts: Record<string, string>): Record<string, unknown> {
+export function readOptions(type: ScanType, texts: Record<string, string>): Record<string, unknown> {
   const engine = findEngine(type);
   const wantsText = (name: string, text: string) => engine?.options.safeParse({ [name]: text }).success === true;
   return Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, wantsText(name, text) ? text : parseValue(text)]));
@@ -119,6 +119,7 @@ async function runScan(type: ScanType, targets: string[], options: Options): Pro
     }
     const ended = await waitForEnd(first, scan.id, interrupted);
     session = ended.session;
+    if (ended.scan.state === "OVER_LIMIT") return reportOverLimit(ended.scan, options);
     const collected = await withLiveSession(session, ({ client }) => collect(client, ended.scan, options.output));
     session = collected.session;
     const { risks, files } = collected.value;
@@ -128,6 +129,13 @@ async function runScan(type: ScanType, targets: string[], options: Options): Pro
   } finally {
     await session.close();
   }
+}
+
+/** It did not run, and has no files. */
+function reportOverLimit(scan: Scan, { json }: Options): void {
+  if (json) printJson({ scan, risks: [], files: [] });
+  else printScan(scan, [], []);
+  process.exitCode = 1;
 }
 
 /** An engine that is missing is no wrong use of the command: exit code 1. */

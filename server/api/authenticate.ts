@@ -1,6 +1,7 @@
-import type { FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { ApiError } from "../api-error.ts";
-import { findKey, isWorkerToken } from "../keys.ts";
+import { hashSecret, isWorkerToken, useApiKey } from "../keys.ts";
+import { applyAllowance } from "../limits/limit-requests.ts";
 import type { Services } from "../services.ts";
 
 declare module "fastify" {
@@ -11,25 +12,47 @@ declare module "fastify" {
   }
 }
 
-/** A hook that takes the API key of the header or the bearer, and sets the request's workspace and the key's name. */
+/** A hook that takes the API key of the header or the bearer, and sets the request's workspace and the key's name. Too many requests of a key are refused. */
 export const requireKey =
-  ({ db }: Services) =>
-  async (request: FastifyRequest): Promise<void> => {
+  (services: Services) =>
+  async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const key = headerKey(request) ?? bearer(request);
     if (!key) throw new ApiError(401, "key.missing", "Send your API key in the header X-HOSTEDSCAN-API-KEY.");
-    const known = await findKey(db, key);
-    if (!known) throw new ApiError(401, "key.invalid", "This API key is not known, or was revoked.");
-    request.workspaceId = known.workspaceId;
-    request.keyName = known.name;
+    const use = await guardGuesses(services, { request, reply, secret: key }, (hash) => useApiKey(services.db, hash, services.requestsPerMinute));
+    if (!use) throw new ApiError(401, "key.invalid", "This API key is not known, or was revoked.");
+    request.workspaceId = use.workspaceId;
+    request.keyName = use.name;
+    if (use.allowance) applyAllowance(reply, use.allowance);
   };
 
-/** The same for workers and their tokens. */
+/** The same for workers and their tokens, whose requests are not limited. */
 export const requireWorkerToken =
-  ({ db }: Services) =>
-  async (request: FastifyRequest): Promise<void> => {
+  (services: Services) =>
+  async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const token = bearer(request);
-    if (!token || !(await isWorkerToken(db, token))) throw new ApiError(401, "token.invalid", "This worker token is not known, or was revoked.");
+    const isLive = token && (await guardGuesses(services, { request, reply, secret: token }, (hash) => isWorkerToken(services.db, hash)));
+    if (!isLive) throw new ApiError(401, "token.invalid", "This worker token is not known, or was revoked.");
   };
+
+interface Attempt {
+  request: FastifyRequest;
+  reply: FastifyReply;
+  secret: string;
+}
+
+/** Looks the secret up, unless its address has tried too many wrong ones: then 429. */
+async function guardGuesses<T>({ guard }: Services, { request, reply, secret }: Attempt, look: (hash: Buffer) => Promise<T>): Promise<T> {
+  const hash = hashSecret(secret);
+  const seconds = guard.secondsToWait(request.ip, hash);
+  if (seconds > 0) {
+    reply.header("retry-after", `${seconds}`);
+    throw new ApiError(429, "key.too_many_guesses", `Too many requests with wrong keys came from your address; try again in ${seconds} s.`);
+  }
+  const found = await look(hash);
+  if (found) guard.noteSuccess(hash);
+  else guard.noteFailure(request.ip);
+  return found;
+}
 
 function headerKey(request: FastifyRequest): string | undefined {
   const value = request.headers["x-hostedscan-api-key"];

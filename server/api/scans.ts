@@ -1,5 +1,5 @@
 import { NewScan, Scan, ScanState, ScanType } from "@periscan/contract/scan.ts";
-import { and, desc, eq, inArray, lt, sql } from "drizzle-orm";
+import { and, desc, eq, inArray, lt } from "drizzle-orm";
 import { z } from "zod";
 import { notFound } from "../api-error.ts";
 import { scan } from "../db/schema.ts";
@@ -47,8 +47,7 @@ export function addScanRoutes(app: TypedApp, services: Services): void {
             before === undefined ? undefined : lt(scan.id, before),
             filters.type && inArray(scan.type, filters.type),
             filters.state && inArray(scan.state, filters.state),
-            // No scan has a schedule yet, so none matches.
-            filters.scheduled_by && sql`false`,
+            filters.scheduled_by && inArray(scan.scheduledBy, filters.scheduled_by.filter(isId)),
           ),
         )
         .orderBy(desc(scan.id))

@@ -5,6 +5,7 @@ import { v7 as uuidv7 } from "uuid";
 import { z } from "zod";
 import { ApiError, notFound } from "../api-error.ts";
 import { target } from "../db/schema.ts";
+import { checkTargetAllowance } from "../limits/workspace-limit.ts";
 import { filtersQuery, isId, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
 import type { Services } from "../services.ts";
 import type { TargetRow } from "../targets/target-rows.ts";
@@ -78,11 +79,15 @@ export function addTargetRoutes(app: TypedApp, services: Services): void {
         ...(tags === undefined ? {} : { tags: unique(tags) }),
       };
       const upsert = request.query.upsert !== undefined && request.query.upsert !== "false";
-      const insert = db.insert(target).values(values);
       const key = [target.workspaceId, target.target];
       // The target set to itself, so that an upsert without label and tags gives the row back too.
       const changed = { target: text, ...(label === undefined ? {} : { label }), ...(tags === undefined ? {} : { tags: unique(tags) }) };
-      const [row] = await (upsert ? insert.onConflictDoUpdate({ target: key, set: changed }) : insert.onConflictDoNothing({ target: key })).returning();
+      const row = await db.transaction(async (tx) => {
+        const insert = tx.insert(target).values(values);
+        const [written] = await (upsert ? insert.onConflictDoUpdate({ target: key, set: changed }) : insert.onConflictDoNothing({ target: key })).returning();
+        if (written?.id === values.id) await checkTargetAllowance(tx, request.workspaceId);
+        return written;
+      });
       if (!row) throw new ApiError(409, "target.exists", `${text} is a target already; use ?upsert to change its label and tags.`, { field: "target" });
       return { data: present(row) };
     },

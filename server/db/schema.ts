@@ -4,6 +4,7 @@ import type { ReportFormat, ReportState, TargetsFilter } from "@periscan/contrac
 import type { AcceptanceKind, AcceptanceReason } from "@periscan/contract/risk.ts";
 import type { RiskFilters } from "@periscan/contract/risk-filters.ts";
 import type { EngineContent } from "@periscan/contract/scan.ts";
+import type { Schedule, ScheduleRunState } from "@periscan/contract/schedule.ts";
 import type { TargetLogin } from "@periscan/contract/target.ts";
 import { sql } from "drizzle-orm";
 import {
@@ -37,6 +38,25 @@ export const workspace = pgTable("workspace", {
   createdAt: instant("created_at").notNull().default(now),
 });
 
+/** What a workspace may use; null is no limit. The row is also the lock under which the use is counted. */
+export const workspaceLimit = pgTable("workspace_limit", {
+  workspaceId: uuid("workspace_id")
+    .primaryKey()
+    .references(() => workspace.id),
+  scansPerMonth: integer("scans_per_month"),
+  targets: integer("targets"),
+  concurrentScans: integer("concurrent_scans"),
+  requestsPerMinute: integer("requests_per_minute"),
+});
+
+/** When a workspace was last given a worker: of those with equally many running tasks, the one that waited longest is next. */
+export const workspaceTurn = pgTable("workspace_turn", {
+  workspaceId: uuid("workspace_id")
+    .primaryKey()
+    .references(() => workspace.id),
+  servedAt: timestamp("served_at", { withTimezone: true, precision: 6 }).notNull(),
+});
+
 const secretColumns = () => ({
   id: id(),
   name: text("name").notNull(),
@@ -56,6 +76,14 @@ export const apiKey = pgTable("api_key", {
 });
 
 export const workerToken = pgTable("worker_token", secretColumns());
+
+/** A bucket of requests that fills evenly: it is full again at `fullAt`. */
+export const requestBucket = pgTable("request_bucket", {
+  keyId: uuid("key_id")
+    .primaryKey()
+    .references(() => apiKey.id, { onDelete: "cascade" }),
+  fullAt: timestamp("full_at", { withTimezone: true, precision: 6 }).notNull(),
+});
 
 /** What each worker said of itself at its last claim. */
 export const worker = pgTable("worker", {
@@ -106,6 +134,10 @@ export const scan = pgTable(
     state: text("state").notNull(),
     options: jsonb("options").notNull(),
     useAuthentication: boolean("use_authentication").notNull().default(false),
+    /** The schedule that made it; kept when that is deleted. */
+    scheduledBy: uuid("scheduled_by"),
+    /** QUEUED, and it waits until fewer scans of the workspace are open. */
+    isHeld: boolean("is_held").notNull().default(false),
     progress: integer("progress").notNull().default(0),
     errorCode: text("error_code"),
     errorMessage: text("error_message"),
@@ -117,12 +149,16 @@ export const scan = pgTable(
     index("scan_page").on(table.workspaceId, table.id),
     index("scan_state").on(table.workspaceId, table.state, table.id),
     index("scan_type").on(table.workspaceId, table.type, table.id),
+    index("scan_schedule").on(table.workspaceId, table.scheduledBy, table.id),
+    index("scan_allowance").on(table.workspaceId, table.createdAt).where(sql`state <> 'OVER_LIMIT'`),
+    index("scan_open").on(table.workspaceId, table.isHeld, table.id).where(sql`state in ('QUEUED', 'RUNNING')`),
+    index("scan_held").on(table.workspaceId).where(sql`is_held and state = 'QUEUED'`),
   ],
 );
 
 /**
  * A part of a scan that one worker runs at a time; these rows are the queue. `attempt` fences: what comes with an older number is refused.
- * States: `queued`, `running`, `ended`.
+ * States: `held` (its scan is), `queued`, `running`, `ended`.
  */
 export const task = pgTable(
   "task",
@@ -131,6 +167,8 @@ export const task = pgTable(
     scanId: uuid("scan_id")
       .notNull()
       .references(() => scan.id, { onDelete: "cascade" }),
+    /** The scan's, so that the fair order between workspaces is read from the index alone. */
+    workspaceId: uuid("workspace_id").notNull(),
     type: text("type").notNull(),
     state: text("state").notNull(),
     attempt: integer("attempt").notNull().default(0),
@@ -141,6 +179,8 @@ export const task = pgTable(
     workerName: text("worker_name"),
     availableAt: instant("available_at").notNull().default(now),
     queuedUntil: instant("queued_until").notNull(),
+    /** A server has picked it for a worker and is about to give it out. */
+    reservedUntil: instant("reserved_until"),
     leaseUntil: instant("lease_until"),
     deadlineAt: instant("deadline_at"),
     errorCode: text("error_code"),
@@ -149,7 +189,9 @@ export const task = pgTable(
   },
   (table) => [
     index("task_scan").on(table.scanId),
-    index("task_queue").on(table.type, table.id).where(sql`state = 'queued'`),
+    index("task_queue").on(table.workspaceId, table.type, table.id).where(sql`state = 'queued'`),
+    index("task_untaken").on(table.queuedUntil).where(sql`state = 'queued'`),
+    index("task_busy").on(table.workspaceId).where(sql`state = 'running' or (state = 'queued' and reserved_until is not null)`),
     index("task_running").on(table.leaseUntil).where(sql`state = 'running'`),
   ],
 );
@@ -468,4 +510,59 @@ export const deliveryAttempt = pgTable(
     answer: text("answer"),
   },
   (table) => [index("delivery_attempt_delivery").on(table.deliveryId, table.id)],
+);
+
+/** Makes scans by the clock. `nextRunAt` is null while it is paused. */
+export const schedule = pgTable(
+  "schedule",
+  {
+    id: id(),
+    workspaceId: uuid("workspace_id")
+      .notNull()
+      .references(() => workspace.id),
+    name: text("name").notNull(),
+    type: text("type").notNull(),
+    targets: text("targets").array().notNull(),
+    targetIds: text("target_ids").array().notNull(),
+    tags: text("tags").array().notNull(),
+    options: jsonb("options").$type<Record<string, unknown>>().notNull(),
+    useAuthentication: boolean("use_authentication").notNull(),
+    cron: text("cron").notNull(),
+    timeZone: text("time_zone").notNull(),
+    missed: text("missed").$type<Schedule["missed"]>().notNull(),
+    overlap: text("overlap").$type<Schedule["overlap"]>().notNull(),
+    enabled: boolean("enabled").notNull(),
+    nextRunAt: instant("next_run_at"),
+    lastScanId: uuid("last_scan_id").references(() => scan.id, { onDelete: "set null" }),
+    createdAt: instant("created_at").notNull().default(now),
+  },
+  (table) => [
+    index("schedule_page").on(table.workspaceId, table.id),
+    index("schedule_due").on(table.nextRunAt).where(sql`next_run_at is not null`),
+    index("schedule_last_scan").on(table.lastScanId),
+  ],
+);
+
+/** What became of one occurrence of a schedule. */
+export const scheduleRun = pgTable(
+  "schedule_run",
+  {
+    id: id(),
+    scheduleId: uuid("schedule_id")
+      .notNull()
+      .references(() => schedule.id, { onDelete: "cascade" }),
+    plannedAt: instant("planned_at").notNull(),
+    state: text("state").$type<ScheduleRunState>().notNull(),
+    scanId: uuid("scan_id").references(() => scan.id, { onDelete: "set null" }),
+    reasonCode: text("reason_code"),
+    reasonMessage: text("reason_message"),
+    missedSince: instant("missed_since"),
+    createdAt: instant("created_at").notNull().default(now),
+  },
+  (table) => [
+    unique("schedule_run_occurrence").on(table.scheduleId, table.plannedAt),
+    index("schedule_run_page").on(table.scheduleId, table.id),
+    index("schedule_run_waiting").on(table.scheduleId).where(sql`state = 'waiting'`),
+    index("schedule_run_scan").on(table.scanId),
+  ],
 );

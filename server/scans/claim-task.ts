@@ -9,6 +9,7 @@ import { loadKnown } from "../targets/apply-observations.ts";
 import { loadLogins } from "../targets/target-login.ts";
 import { recordScanEvent } from "../webhooks/record-scan-event.ts";
 import { lockScan, type ScanRow, type TaskRow } from "./lock-attempt.ts";
+import type { PickedTask, Wanted } from "./pick-task.ts";
 
 /** A worker that is silent for longer has lost its task. */
 export const leaseSeconds = 10;
@@ -24,7 +25,7 @@ export async function claimTask(services: Services, request: ClaimRequest, signa
   const { fitting } = request;
   const until = performance.now() + request.wait_seconds * 1000;
   for (;;) {
-    const claimed = types.length === 0 ? undefined : await tryClaim(services, { workerName: request.worker.name, types, fitting });
+    const claimed = types.length === 0 ? undefined : await tryClaim(services, { workerName: request.worker.name, types, fitting, signal });
     if (claimed) return claimed;
     if (performance.now() >= until || signal.aborted) return null;
     await services.bell.wait(signal);
@@ -39,39 +40,25 @@ async function noteWorker(db: Database, { worker: { name, version }, engines }: 
     .onConflictDoUpdate({ target: worker.name, set: seen });
 }
 
-interface Wanted {
+interface Claiming extends Wanted {
   workerName: string;
-  types: string[];
-  fitting: string[];
+  signal: AbortSignal;
 }
 
-async function tryClaim(services: Services, { workerName, types, fitting }: Wanted): Promise<Task | undefined> {
-  for (;;) {
-    const candidate = await findCandidate(services.db, types);
-    // The oldest waits for memory, and the younger wait behind it: else small tasks would starve a large one.
-    if (!candidate || !fitting.includes(candidate.type)) return undefined;
-    const claimed = await services.db.transaction((tx) => take(tx, { services, workerName, ...candidate }));
-    // Another worker was quicker: look again.
+async function tryClaim(services: Services, { workerName, signal, ...wanted }: Claiming): Promise<Task | undefined> {
+  while (!signal.aborted) {
+    const picked = await services.picker.pick(wanted);
+    if (!picked) return undefined;
+    const claimed = await services.db.transaction((tx) => take(tx, { services, workerName, ...picked }));
+    // Its scan was cancelled meanwhile: look again.
     if (claimed) return claimed;
   }
+  return undefined;
 }
 
-async function findCandidate(db: Database, types: string[]): Promise<{ taskId: string; scanId: string; type: string } | undefined> {
-  const list = sql.join(
-    types.map((type) => sql`${type}`),
-    sql`, `,
-  );
-  const { rows } = await db.execute<{ id: string; scan_id: string; type: string }>(
-    sql`select id, scan_id, type from task where state = 'queued' and type in (${list}) and available_at <= now() order by id limit 1`,
-  );
-  return rows[0] && { taskId: rows[0].id, scanId: rows[0].scan_id, type: rows[0].type };
-}
-
-interface Candidate {
+interface Candidate extends PickedTask {
   services: Services;
   workerName: string;
-  taskId: string;
-  scanId: string;
 }
 
 async function take(tx: Transaction, { services, workerName, taskId, scanId }: Candidate): Promise<Task | undefined> {
@@ -92,6 +79,7 @@ async function take(tx: Transaction, { services, workerName, taskId, scanId }: C
       attempt: sql`attempt + 1`,
       progress: 0,
       workerName,
+      reservedUntil: null,
       leaseUntil: sql`now() + make_interval(secs => ${leaseSeconds})`,
       deadlineAt: sql`now() + make_interval(secs => ${deadline + deadlineGraceSeconds})`,
     })

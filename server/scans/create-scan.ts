@@ -7,8 +7,9 @@ import { inArray, sql } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
 import type { z } from "zod";
 import { ApiError } from "../api-error.ts";
-import type { Database, Transaction } from "../db/connect.ts";
+import type { Transaction } from "../db/connect.ts";
 import { scan, scanTarget, targetLogin, task } from "../db/schema.ts";
+import { type Admission, admitScan } from "../limits/workspace-limit.ts";
 import type { Services } from "../services.ts";
 import { checkTarget, readTargets } from "../targets/read-targets.ts";
 import { ensureTargets, findRequestedTargets, type TargetRow } from "../targets/target-rows.ts";
@@ -16,30 +17,43 @@ import { recordScanEvent } from "../webhooks/record-scan-event.ts";
 import { finishScan } from "./finish-scan.ts";
 
 /** A task that no worker took by then is ended with that reason. */
-const queuedHours = 24;
+export const queuedHours = 24;
 
 /** How long a worker counts as alive after its last claim, which it makes at least every 20 s. */
 export const workerAliveSeconds = 60;
 
 /**
  * Accepts a scan: targets, scan and tasks in one transaction. A target that the policy or the engine refuses is skipped with its reason;
- * where none is left the scan fails at once. Answers the scan's id.
+ * where none is left the scan fails at once. Over the workspace's allowance it is kept as OVER_LIMIT, and does not run. Answers the scan's id.
  */
 export async function createScan(services: Services, workspaceId: string, input: NewScan): Promise<string> {
-  const engine = await findUsableEngine(services.db, input.type);
-  const options = readOptions(engine, input.options ?? {});
-  const texts = readTargets(input.targets ?? []);
-  const scanId = await services.db.transaction(async (tx) => {
-    const targets = await collectTargets(tx, workspaceId, input, texts);
-    return insertScan(tx, { services, workspaceId, engine, options, targets, useAuthentication: input.use_authentication === true });
-  });
+  const scanId = await services.db.transaction((tx) => createScanIn(tx, services, { workspaceId, input }));
   services.bell.ring();
   return scanId;
 }
 
-async function findUsableEngine(db: Database, type: ScanType): Promise<Engine> {
+/** The same in the caller's transaction; the caller rings the bell after it. */
+export async function createScanIn(
+  tx: Transaction,
+  services: Services,
+  { workspaceId, input, scheduledBy }: { workspaceId: string; input: NewScan; scheduledBy?: string },
+): Promise<string> {
+  const engine = await findUsableEngine(tx, input.type);
+  const options = readOptions(engine, input.options ?? {});
+  const texts = readTargets(input.targets ?? []);
+  const targets = await collectTargets(tx, workspaceId, input, texts);
+  return insertScan(tx, { services, workspaceId, engine, options, targets, useAuthentication: input.use_authentication === true, scheduledBy });
+}
+
+/** The engine of a scan type. Throws 400 where this installation has none. */
+export function requireEngine(type: ScanType): Engine {
   const engine = findEngine(type);
-  if (!engine) throw new ApiError(400, "scan.type_not_available", `type ${type} has no engine yet on this installation.`, { field: "type" });
+  if (engine) return engine;
+  throw new ApiError(400, "scan.type_not_available", `type ${type} has no engine yet on this installation.`, { field: "type" });
+}
+
+async function findUsableEngine(db: Transaction, type: ScanType): Promise<Engine> {
+  const engine = requireEngine(type);
   const { rows } = await db.execute<{ engines: EngineStatus[] }>(
     sql`select engines from worker where seen_at > now() - make_interval(secs => ${workerAliveSeconds})`,
   );
@@ -50,7 +64,8 @@ async function findUsableEngine(db: Database, type: ScanType): Promise<Engine> {
   throw new ApiError(400, "engine.missing", `type ${type} cannot be scanned now: ${missing}`, { field: "type" });
 }
 
-function readOptions(engine: Engine, given: Record<string, unknown>): Record<string, unknown> {
+/** The engine's options with defaults filled in. Throws 400 that names the one at fault. */
+export function readOptions(engine: Engine, given: Record<string, unknown>): Record<string, unknown> {
   const parsed = engine.options.safeParse(given);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0] as z.core.$ZodIssue;
@@ -88,19 +103,29 @@ interface ScanParts {
   options: Record<string, unknown>;
   targets: TargetRow[];
   useAuthentication: boolean;
+  scheduledBy: string | undefined;
 }
 
-async function insertScan(tx: Transaction, { services, workspaceId, engine, options, targets, useAuthentication }: ScanParts): Promise<string> {
+async function insertScan(tx: Transaction, parts: ScanParts): Promise<string> {
+  const { services, workspaceId, engine, options, targets, useAuthentication, scheduledBy = null } = parts;
   const scanId = uuidv7();
+  const { isHeld, overLimit } = await admitScan(tx, workspaceId);
+  const head = { id: scanId, workspaceId, type: engine.type, options, useAuthentication, scheduledBy };
+  if (overLimit) {
+    await keepOverLimit(tx, { head, targets, reason: overLimit });
+    await recordScanEvent(tx, scanId, "scan.created");
+    return scanId;
+  }
   const withoutLogin = useAuthentication ? await findTargetsWithoutLogin(tx, engine, targets) : new Map<string, string>();
   const checked = targets.map((row) => ({ row, refusal: checkTarget(row.target, engine, services.allowLoopback) ?? withoutLogin.get(row.id) }));
   const wanted = checked.filter(({ refusal }) => refusal === undefined);
-  await tx.insert(scan).values({ id: scanId, workspaceId, type: engine.type, state: "QUEUED", options, useAuthentication });
+  await tx.insert(scan).values({ ...head, state: "QUEUED", isHeld });
 
   const size = Math.max(1, engine.targetsPerTask(wanted.length, options));
   const taskIds = Array.from({ length: Math.ceil(wanted.length / size) }, () => uuidv7());
   const queuedUntil = sql`now() + make_interval(hours => ${queuedHours})`;
-  if (taskIds.length > 0) await tx.insert(task).values(taskIds.map((id) => ({ id, scanId, type: engine.type, state: "queued", queuedUntil })));
+  const state = isHeld ? "held" : "queued";
+  if (taskIds.length > 0) await tx.insert(task).values(taskIds.map((id) => ({ id, scanId, workspaceId, type: engine.type, state, queuedUntil })));
 
   const taskOf = new Map(wanted.map(({ row }, index) => [row.id, taskIds[Math.floor(index / size)]]));
   const rows = checked.map(({ row, refusal }, ordinal) => ({
@@ -115,4 +140,17 @@ async function insertScan(tx: Transaction, { services, workspaceId, engine, opti
   await recordScanEvent(tx, scanId, "scan.created");
   if (taskIds.length === 0) await finishScan(tx, services.boss, scanId);
   return scanId;
+}
+
+interface OverLimit {
+  head: Omit<typeof scan.$inferInsert, "state">;
+  targets: TargetRow[];
+  reason: NonNullable<Admission["overLimit"]>;
+}
+
+/** Final from the start: no tasks and no files, and a new month does not start it. */
+async function keepOverLimit(tx: Transaction, { head, targets, reason: { code, message } }: OverLimit): Promise<void> {
+  await tx.insert(scan).values({ ...head, state: "OVER_LIMIT", errorCode: code, errorMessage: message, finishedAt: sql`now()` });
+  const rows = targets.map(({ id, target }, ordinal) => ({ scanId: head.id, targetId: id, target, ordinal }));
+  await tx.insert(scanTarget).values(rows.map((row) => ({ ...row, kind: "skipped", reason: message, observedAt: sql`now()` })));
 }

@@ -36,6 +36,7 @@ function presentHead(row: ScanRow) {
     progress: row.progress,
     options: row.options as Record<string, unknown>,
     ...(row.errorCode === null ? {} : { error: { code: row.errorCode, message: row.errorMessage ?? "" } }),
+    ...(row.scheduledBy === null ? {} : { scheduled_by: row.scheduledBy }),
     created_at: row.createdAt.toISOString(),
     ...(row.startedAt ? { started_at: row.startedAt.toISOString() } : {}),
     ...(row.finishedAt ? { finished_at: row.finishedAt.toISOString() } : {}),

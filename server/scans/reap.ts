@@ -1,3 +1,4 @@
+import { ScanType } from "@periscan/contract/scan.ts";
 import { sql } from "drizzle-orm";
 import type { Transaction } from "../db/connect.ts";
 import type { Services } from "../services.ts";
@@ -18,7 +19,7 @@ export async function reapTasks(services: Services, settings: { leasesCount: boo
     ...(settings.leasesCount ? await find(services, lostLease, lost) : []),
     ...(await find(services, passedDeadline, late)),
     ...(await find(services, neverTaken, untaken)),
-    ...(await find(services, engineGone, engineMissing)),
+    ...(await findWithoutEngine(services)),
   ];
   for (const task of overdue) {
     const requeued = await services.db.transaction((tx) => close(tx, services, task));
@@ -48,8 +49,19 @@ const engineMissing: AttemptError = {
   retry: false,
 };
 
+/** Which types those are is asked first: to look at every queued task each second would cost seconds with a million of them. */
+async function findWithoutEngine(services: Services): Promise<Overdue[]> {
+  const { rows } = await services.db.execute<{ type: string }>(sql`
+    select distinct engine ->> 'type' as type from worker, jsonb_array_elements(worker.engines) as engine
+    where seen_at > now() - make_interval(secs => ${workerAliveSeconds}) and ((engine ->> 'ready')::boolean or coalesce((engine ->> 'installing')::boolean, false))`);
+  const offered = new Set(rows.map(({ type }) => type));
+  const missing = ScanType.options.filter((type) => !offered.has(type));
+  const found = await Promise.all(missing.map((type) => find(services, sql`type = ${type} and ${engineGone}`, engineMissing)));
+  return found.flat();
+}
+
 async function find(services: Services, condition: Overdue["condition"], error: AttemptError): Promise<Overdue[]> {
-  const { rows } = await services.db.execute<{ id: string; scan_id: string }>(sql`select id, scan_id from task where ${condition} order by id limit 500`);
+  const { rows } = await services.db.execute<{ id: string; scan_id: string }>(sql`select id, scan_id from task where ${condition} limit 500`);
   return rows.map((row) => ({ taskId: row.id, scanId: row.scan_id, condition, error }));
 }
 

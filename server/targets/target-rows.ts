@@ -3,16 +3,18 @@ import { v7 as uuidv7 } from "uuid";
 import { notFound } from "../api-error.ts";
 import type { Transaction } from "../db/connect.ts";
 import { target } from "../db/schema.ts";
+import { checkTargetAllowance } from "../limits/workspace-limit.ts";
 import { isId } from "../page.ts";
 
 export type TargetRow = typeof target.$inferSelect;
 
-/** The rows of these canonical texts, in their order; the unknown ones are made. */
+/** The rows of these canonical texts, in their order; the unknown ones are made. Throws 400 where the workspace may not have so many. */
 export async function ensureTargets(tx: Transaction, workspaceId: string, texts: string[]): Promise<TargetRow[]> {
   if (texts.length === 0) return [];
   // Sorted, so that two requests with the same new targets cannot wait for each other.
   const values = [...texts].sort().map((text) => ({ id: uuidv7(), workspaceId, target: text }));
-  await tx.insert(target).values(values).onConflictDoNothing();
+  const made = await tx.insert(target).values(values).onConflictDoNothing().returning({ id: target.id });
+  if (made.length > 0) await checkTargetAllowance(tx, workspaceId);
   const rows = await tx
     .select()
     .from(target)

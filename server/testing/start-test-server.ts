@@ -13,16 +13,28 @@ export interface Answer<T> {
   body: T;
 }
 
-/** A server of its own on a fresh database, and the calls of a client and of a worker. The worker is the test itself: it says what it likes. */
+/** A server of its own on a fresh database (or beside another on that one's), and the calls of a client and of a worker. The worker is the test itself: it says what it likes. */
 export async function startTestServer(settings: Partial<ServerSettings> = {}) {
   const folder = await mkdtemp(join(tmpdir(), "periscan-server-"));
   await chmod(folder, 0o755);
-  const postgres = await startEmbeddedPostgres({ folder: join(folder, "postgres"), unsafeFast: true });
+  const postgres = settings.databaseUrl
+    ? { url: settings.databaseUrl, stop: async () => {} }
+    : await startEmbeddedPostgres({ folder: join(folder, "postgres"), unsafeFast: true });
   const keys = await openKeys(postgres.url);
   const { key } = await keys.createApiKey({ name: "test" });
   const { key: foreignKey } = await keys.createApiKey({ name: "foreign", workspace: "foreign" });
   const { token } = await keys.createWorkerToken({ name: "test" });
-  const server = await startServer({ databaseUrl: postgres.url, host: "127.0.0.1", port: 0, dataFolder: folder, logLevel: "silent", ...settings });
+  // Tests ask more than a person does; those of the limits set their own.
+  const unlimited = { requestsPerMinute: 0, wrongKeysPerMinute: 0 };
+  const server = await startServer({
+    databaseUrl: postgres.url,
+    host: "127.0.0.1",
+    port: 0,
+    dataFolder: folder,
+    logLevel: "silent",
+    ...unlimited,
+    ...settings,
+  });
 
   async function call<T>(method: string, path: string, options: { body?: unknown; headers?: Record<string, string> } = {}): Promise<Answer<T>> {
     const json = options.body === undefined ? {} : { body: JSON.stringify(options.body) };

@@ -1,0 +1,73 @@
+import type { WorkspaceLimits, WorkspaceListing, Workspaces } from "@periscan/server/limits/workspaces.ts";
+import { type Command, InvalidArgumentError } from "commander";
+import { cleanLine, printJson, printTable } from "../print.ts";
+import { readCount } from "../read-count.ts";
+import { UserError } from "../user-error.ts";
+import { withDatabase } from "../with-database.ts";
+
+export function addWorkspaceCommand(program: Command): void {
+  const workspace = program.command("workspace").description("Workspaces of this installation and what they may use (its data folder, or DATABASE_URL).");
+  workspace
+    .command("list")
+    .description("List the workspaces, what they may use and what they use.")
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExample:\n  periscan workspace list\n")
+    .action(listWorkspaces);
+  workspace
+    .command("limit")
+    .description("Limit what a workspace may use. It holds at once; what is not given stays; `none` takes a limit away.")
+    .argument("<name>", "the workspace")
+    .option("--scans-per-month <n>", "scans in a calendar month (UTC); more are kept as OVER_LIMIT and do not run", readLimit)
+    .option("--targets <n>", "targets; more are refused", readLimit)
+    .option("--concurrent-scans <n>", "scans that may be open at once; more wait", readLimit)
+    .option("--requests-per-minute <n>", "API requests of each of its keys; none: as the server has it (PERISCAN_REQUESTS_PER_MINUTE, 600)", readLimit)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  periscan workspace limit default --scans-per-month 500 --concurrent-scans 4\n  periscan workspace limit default --targets none\n",
+    )
+    .action(limitWorkspace);
+}
+
+const readLimit = (text: string): number | null => {
+  if (text === "none") return null;
+  try {
+    return readCount(text);
+  } catch {
+    throw new InvalidArgumentError("give a whole number above 0, or none");
+  }
+};
+
+const withWorkspaces = <T>(action: (workspaces: Workspaces) => Promise<T>): Promise<T> =>
+  withDatabase(async (databaseUrl) => {
+    const { openWorkspaces } = await import("@periscan/server/limits/workspaces.ts");
+    const workspaces = await openWorkspaces(databaseUrl);
+    try {
+      return await action(workspaces);
+    } finally {
+      await workspaces.close();
+    }
+  });
+
+async function listWorkspaces({ json }: { json?: boolean }): Promise<void> {
+  const workspaces = await withWorkspaces((open) => open.list());
+  if (json) return printJson(workspaces);
+  if (workspaces.length === 0) return console.log("No workspaces yet. A key makes one: periscan key create NAME --workspace NAME");
+  printTable(["SCANS THIS MONTH", "OPEN SCANS", "TARGETS", "REQUESTS A MINUTE", "WORKSPACE"], workspaces.map(toRow));
+}
+
+const toRow = ({ name, limits, used }: WorkspaceListing): string[] => [
+  ofLimit(used.scansThisMonth, limits.scansPerMonth),
+  ofLimit(used.concurrentScans, limits.concurrentScans),
+  ofLimit(used.targets, limits.targets),
+  `${limits.requestsPerMinute ?? "the server's"}`,
+  cleanLine(name),
+];
+
+const ofLimit = (used: number, limit: number | null): string => (limit === null ? `${used}` : `${used} of ${limit}`);
+
+async function limitWorkspace(name: string, change: Partial<WorkspaceLimits>): Promise<void> {
+  if (Object.keys(change).length === 0) throw new UserError("Give at least one limit; --help lists them.", { exitCode: 2 });
+  if (!(await withWorkspaces((open) => open.limit(name, change))))
+    throw new UserError(`There is no workspace ${name}; \`periscan workspace list\` shows them.`, { exitCode: 2 });
+  console.log("The limits are set.");
+}

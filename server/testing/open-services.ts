@@ -1,0 +1,36 @@
+import { join } from "node:path";
+import pino from "pino";
+import { connect } from "../db/connect.ts";
+import { createFileStore } from "../file-store.ts";
+import { readLimitSettings } from "../limits/limit-settings.ts";
+import { openMailer } from "../outgoing/mailer.ts";
+import { readOutgoingPolicy } from "../outgoing/outgoing-policy.ts";
+import { startQueue } from "../queue/start-queue.ts";
+import { createTaskPicker } from "../scans/pick-task.ts";
+import { createTaskBell } from "../scans/task-bell.ts";
+import { openSecrets } from "../secrets.ts";
+import type { Services } from "../services.ts";
+
+export interface OpenServices extends Services, AsyncDisposable {}
+
+/** What a server of its own stands on, without the server: for what one does by the clock, at a time that the test says. */
+export async function openServices({ databaseUrl, folder }: { databaseUrl: string; folder: string }): Promise<OpenServices> {
+  const log = pino({ level: "silent" });
+  const { db, close } = await connect(databaseUrl, () => {});
+  const boss = await startQueue(databaseUrl, log);
+  const bell = createTaskBell();
+  return {
+    ...{ db, boss, bell, log, ...readLimitSettings({ requestsPerMinute: 0 }) },
+    files: createFileStore(join(folder, "files")),
+    secrets: openSecrets(folder),
+    picker: createTaskPicker(db, bell),
+    allowLoopback: true,
+    outgoing: readOutgoingPolicy({}),
+    mailer: openMailer({}),
+    publicUrl: undefined,
+    [Symbol.asyncDispose]: async () => {
+      await boss.stop({ graceful: false });
+      await close();
+    },
+  };
+}
