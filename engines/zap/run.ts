@@ -90,6 +90,8 @@ async function scanTarget(run: TargetRun, origin: Origin, notes: string[], repor
   } finally {
     await logOut();
     await proxy.close();
+    const { refusedPlaces, ...counts } = proxy.counts;
+    context.log("a site was left", { origin: formatOrigin(origin), ...counts, refusedPlaces: [...refusedPlaces] });
   }
 }
 

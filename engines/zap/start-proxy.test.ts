@@ -38,6 +38,27 @@ async function say(port: number, text: string, enough: RegExp = /never/): Promis
   return answer;
 }
 
+/** One request after the other on one connection; answers how much came in all. */
+async function sayTwice(port: number, first: string, second: string, enough: RegExp): Promise<number> {
+  const socket = connect(port, "127.0.0.1");
+  let bytes = 0;
+  let asked = 1;
+  socket
+    .on("error", () => {})
+    .on("data", (chunk: Buffer) => {
+      bytes += chunk.byteLength;
+      if (!enough.test(chunk.toString("latin1"))) return;
+      if (asked === 2) socket.destroy();
+      else socket.write(second);
+      asked += 1;
+    });
+  socket.write(first);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  socket.once("close", () => resolve());
+  await promise;
+  return bytes;
+}
+
 describe("the way out of ZAP", () => {
   test("lets requests to the target through, one after the other, by the address and not by the name", async () => {
     const { site, proxy, authorization } = await setUp();
@@ -105,6 +126,33 @@ describe("the way out of ZAP", () => {
     await site.close();
     expect(await say(proxy.port, `GET http://site.test:${site.port}/ HTTP/1.1\r\nHost: site.test\r\n${authorization}\r\n`)).toBe("");
     expect(proxy.counts.failed).toBe(1);
+  });
+
+  test("holds every request of a tunnel back to its rate, and not the first alone", async () => {
+    const { site, proxy, authorization } = await setUp({ requestsPerSecond: 20 });
+    const inside = "GET /inside HTTP/1.1\r\nHost: site.test\r\n\r\n";
+    const begun = performance.now();
+    await sayTwice(proxy.port, `CONNECT site.test:${site.port} HTTP/1.1\r\n${authorization}\r\n${inside}`, inside, /inside \.$/);
+    expect(site.asked).toHaveLength(2);
+    // The second waits 50 ms for its turn; a busy machine can only make it longer.
+    expect(performance.now() - begun).toBeGreaterThanOrEqual(49);
+  });
+
+  test("cuts an answer off that is too long, each by itself", async () => {
+    const site = await serveSite(
+      (request, response) => void response.end(request.url === "/long" ? "x".repeat(9 * 1024 ** 2) : `${"y".repeat(5 * 1024 ** 2)}.`),
+    );
+    const proxy = await startProxy({ host: "site.test", port: site.port, address: "127.0.0.1", log: () => {} });
+    closing.push(proxy.close, site.close);
+    const ask = (path: string) =>
+      `GET http://site.test:${site.port}${path} HTTP/1.1\r\nHost: site.test\r\nProxy-Authorization: Basic ${Buffer.from(`${proxy.user}:${proxy.password}`).toString("base64")}\r\n\r\n`;
+    const first = await say(proxy.port, ask("/1"), /y\.$/);
+    expect(first.length).toBeGreaterThan(5 * 1024 ** 2);
+    const both = await sayTwice(proxy.port, ask("/1"), ask("/2"), /y\.$/);
+    expect(both).toBeGreaterThan(10 * 1024 ** 2);
+    expect(proxy.counts.cut).toBe(0);
+    expect((await say(proxy.port, ask("/long"))).length).toBeLessThan(9 * 1024 ** 2);
+    expect(proxy.counts.cut).toBe(1);
   });
 
   test("gives up a head that does not end", async () => {

@@ -1,9 +1,10 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { once } from "node:events";
-import { connect, createServer, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TargetLogin } from "@periscan/contract/target.ts";
 import { parseAddress } from "@periscan/contract/target-syntax.ts";
+import { reachTarget, type Upstream } from "./reach-target.ts";
 import { addLogin, type RequestHead, readRequestHead } from "./request-head.ts";
 
 export interface ProxySettings {
@@ -14,7 +15,7 @@ export interface ProxySettings {
   address: string;
   /** Sent with each plain request; inside TLS nothing is seen and ZAP sends it itself. */
   login?: TargetLogin;
-  /** ZAP makes a connection for each request, so that what is inside TLS is held back too. */
+  /** Inside TLS each piece that ZAP sends takes a turn, and a request is one at least: it is never more, and a little less. */
   requestsPerSecond?: number;
   log(message: string, fields?: Record<string, unknown>): void;
 }
@@ -46,12 +47,7 @@ export interface AllowProxy {
   close(): Promise<void>;
 }
 
-const connectSeconds = 10;
 const maxPlaces = 20;
-/** Of one answer; ZAP keeps it all in memory, and would read one without an end for ever. ZAP makes a connection for each request. */
-const maxAnswerBytes = 8 * 1024 ** 2;
-const maxAnswerSeconds = 60;
-
 /**
  * The only way out of ZAP: a proxy on loopback that reaches one host and port, at one address. Everything else gets 403 and is counted, so no link,
  * redirect or rule can lead a scan elsewhere. Where the target does not answer the connection is cut, for ZAP would take a 502 for a page.
@@ -93,7 +89,7 @@ export async function startProxy(settings: ProxySettings): Promise<AllowProxy> {
   return { port, user, password, counts, close };
 }
 
-interface Connection {
+export interface Connection {
   client: Socket;
   settings: ProxySettings;
   counts: ProxyCounts;
@@ -118,7 +114,7 @@ function createPacer(perSecond: number | undefined): () => Promise<void> {
 async function serve(connection: Connection): Promise<void> {
   const { client, settings, counts, expected } = connection;
   const incoming = createIncoming(client);
-  let upstream: Socket | undefined;
+  let upstream: Upstream | undefined;
   for (;;) {
     const head = await incoming.readHead();
     if (head === undefined) break;
@@ -129,25 +125,30 @@ async function serve(connection: Connection): Promise<void> {
       if (counts.refusedPlaces.size < maxPlaces) counts.refusedPlaces.add(`${head.host}:${head.port}`.slice(0, 300));
       await answer(client, "403 Forbidden");
     } else {
-      await connection.awaitTurn();
-      upstream ??= await reach(connection);
+      upstream ??= await reachTarget(connection);
       if (!upstream) return;
+      const target = upstream;
+      const beginRequest = async () => {
+        await connection.awaitTurn();
+        target.beginAnswer();
+      };
       if (head.method === "CONNECT") {
         client.write("HTTP/1.1 200 Connection established\r\n\r\n");
-        return await incoming.copyRest(upstream);
+        return await incoming.copyRest(target.socket, beginRequest);
       }
       counts.requests += 1;
-      upstream.write(addLogin(head, settings.login), "latin1");
-      if (head.bodyBytes === undefined) return await incoming.copyRest(upstream);
-      await incoming.copy(upstream, head.bodyBytes);
+      await beginRequest();
+      target.socket.write(addLogin(head, settings.login), "latin1");
+      if (head.bodyBytes === undefined) return await incoming.copyRest(target.socket, beginRequest);
+      await incoming.copy(target.socket, head.bodyBytes);
       continue;
     }
     // What it sent with the refused request is read past, so that the next one begins where it should.
     if (head.bodyBytes === undefined) return;
     await incoming.copy(undefined, head.bodyBytes);
   }
-  upstream?.end();
-  if (upstream && !upstream.destroyed) await once(upstream, "close");
+  upstream?.socket.end();
+  if (upstream && !upstream.socket.destroyed) await once(upstream.socket, "close");
 }
 
 function isAllowed({ host, port }: RequestHead, settings: ProxySettings): boolean {
@@ -160,44 +161,6 @@ const isSame = (given: string, expected: string): boolean =>
 
 async function answer(client: Socket, status: string, headers = ""): Promise<void> {
   client.write(`HTTP/1.1 ${status}\r\n${headers}Content-Length: 0\r\n\r\n`);
-}
-
-/** A connection to the target whose answers go to ZAP as they are; undefined where there is none. */
-async function reach({ client, settings, counts, sockets }: Connection): Promise<Socket | undefined> {
-  const upstream = connect({ host: settings.address, port: settings.port, timeout: connectSeconds * 1000 });
-  sockets.add(upstream);
-  upstream.once("close", () => sockets.delete(upstream)).once("timeout", () => upstream.destroy(new Error("no answer in time")));
-  const reached = await Promise.race([
-    once(upstream, "connect").then(() => true),
-    once(upstream, "close").then(() => false),
-    once(client, "close").then(() => false),
-  ]).catch(() => false);
-  if (!reached) {
-    if (!client.destroyed) counts.failed += 1;
-    upstream.destroy();
-    return undefined;
-  }
-  counts.connected += 1;
-  upstream.setTimeout(0).on("error", () => upstream.destroy());
-  const cut = () => {
-    if (!client.destroyed) counts.cut += 1;
-    client.destroy();
-  };
-  const giveUp = setTimeout(cut, maxAnswerSeconds * 1000);
-  upstream.on("data", (chunk: Buffer) => {
-    counts.receivedBytes += chunk.byteLength;
-    if (upstream.bytesRead > maxAnswerBytes) cut();
-  });
-  upstream.pipe(client);
-  upstream.once("close", () => {
-    counts.sentBytes += upstream.bytesWritten;
-    client.destroy();
-  });
-  client.once("close", () => {
-    clearTimeout(giveUp);
-    upstream.destroy();
-  });
-  return upstream;
 }
 
 /** What ZAP sends, in the pieces that the proxy needs. */
@@ -235,8 +198,9 @@ function createIncoming(client: Socket) {
         await send(to, part);
       }
     },
-    copyRest: async (to: Socket): Promise<void> => {
+    copyRest: async (to: Socket, beforeEach: () => Promise<void>): Promise<void> => {
       do {
+        if (rest.length > 0) await beforeEach();
         await send(to, rest);
         rest = Buffer.alloc(0);
       } while (await fill());

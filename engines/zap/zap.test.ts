@@ -6,6 +6,7 @@ import type { Outcome } from "@periscan/contract/outcome.ts";
 import type { ScanType } from "@periscan/contract/scan.ts";
 import type { TargetLogin } from "@periscan/contract/target.ts";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { makeTestCertificate } from "../../test/targets/make-test-certificate.ts";
 import type { EngineEvent, PinnedTarget, RunContext } from "../kit/engine.ts";
 import { pinForTest, runForTest, testEnginesFolder } from "../kit/testing.ts";
 import { readRuleAddOn } from "./build-zap.ts";
@@ -19,6 +20,8 @@ import { startZap } from "./start-zap.ts";
 import { answerApp, answerLinks, serveSilence, serveSite, type TestSite } from "./test-site.ts";
 
 const runner = createRunner("OWASP_ZAP");
+/** Of another name than the target has: whose certificate it is does not matter to a scan. */
+const certificate = makeTestCertificate("other.test");
 const seconds = 1000;
 
 beforeAll(async () => {
@@ -136,7 +139,7 @@ describe("a passive scan", () => {
   });
 
   test("of a port without a scheme finds TLS out, and says what it scanned", async () => {
-    const site = keep(await serveSite(answerLinks([]), makeCertificate()));
+    const site = keep(await serveSite(answerLinks([]), certificate));
     const outcome = await scanOne(`site.test:${site.port}`);
     expect(outcome).toMatchObject({ kind: "complete", coverage: { origin: `https://site.test:${site.port}` } });
     expect(outcome.notes.join()).toContain(`https://site.test:${site.port}/ was scanned`);
@@ -206,7 +209,7 @@ describe("a login", () => {
   test.each(logins.flatMap((login) => (["http", "https"] as const).map((scheme) => ({ login, scheme }))))(
     "by $login.kind over $scheme goes with every request, and into no text",
     async ({ login, scheme }) => {
-      const site = keep(await serveSite(answer, scheme === "https" ? makeCertificate() : undefined));
+      const site = keep(await serveSite(answer, scheme === "https" ? certificate : undefined));
       const { outcomes } = await scan({ targets: [{ ...pinForTest(`${scheme}://site.test:${site.port}/`, "127.0.0.1"), login }] });
       expect(outcomes[0]?.outcome).toMatchObject({ kind: "complete" });
       expect(site.asked).toContain("GET /inside");
@@ -231,7 +234,7 @@ test("a limit of requests holds, over TLS too", async () => {
     await serveSite((_request, response) => {
       times.push(performance.now());
       response.setHeader("content-type", "text/html").end('<a href="/1">1</a><a href="/2">2</a><a href="/3">3</a>');
-    }, makeCertificate()),
+    }, certificate),
   );
   expect((await scanOne(`https://127.0.0.1:${site.port}/`, { options: { requests_per_second: 4 } })).kind).toBe("complete");
   const gaps = times.slice(1).map((time, index) => time - (times[index] ?? 0));
@@ -445,16 +448,4 @@ function layOut(home: string, { rules }: { rules: boolean }): void {
   mkdirSync(join(home, "plugin"));
   for (const name of readdirSync(join(built, "plugin")))
     if (rules || !name.startsWith("periscanrules")) cpSync(join(built, "plugin", name), join(home, "plugin", name));
-}
-
-let certificate: { key: string; cert: string } | undefined;
-function makeCertificate() {
-  if (certificate) return certificate;
-  const folder = mkdtempSync(join(tmpdir(), "periscan-certificate-"));
-  const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
-  const args = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=other.test"];
-  execFileSync("openssl", args, { stdio: "ignore" });
-  certificate = { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
-  rmSync(folder, { recursive: true });
-  return certificate;
 }
