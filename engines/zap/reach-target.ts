@@ -32,6 +32,7 @@ export async function reachTarget({ client, settings, counts, sockets }: Connect
     return undefined;
   }
   counts.connected += 1;
+  counts.localAddress ??= socket.localAddress;
   socket.setTimeout(0).on("error", () => socket.destroy());
   return { socket, beginAnswer: passAnswers(socket, client, counts) };
 }

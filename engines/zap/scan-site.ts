@@ -170,6 +170,7 @@ async function awaitPassiveRules(run: Run): Promise<void> {
 async function attack(run: Run): Promise<void> {
   const { api, task, scan } = run;
   if (isOver(run)) return;
+  const listens = await listenForCallbacks(run);
   const scanId = await startAttack(run);
   if (scanId === undefined) return;
   const finished = await waitFor(run, "The active scan", async () => {
@@ -184,7 +185,26 @@ async function attack(run: Run): Promise<void> {
   if (finished && (ended?.state !== "FINISHED" || ended.reqCount === 0))
     scan.cut.push("The active scan sent no request: ZAP had nothing to attack, or the site was gone.");
   judgeActiveRules(run, rules);
+  // ZAP takes an empty parameter for a missing one; a blank address ends the listener.
+  if (listens) await api.do("periscan/action/setListener", { address: " " });
   await awaitPassiveRules(run);
+}
+
+/**
+ * A server that fetches any address that it is given shows it by calling here. Only Periscan's rule looks for that, and it is skipped without a
+ * listener. Answers whether there is one.
+ */
+async function listenForCallbacks({ api, task, scan }: Run): Promise<boolean> {
+  const address = task.proxy.counts.localAddress;
+  if (task.rules.active.content.origin !== "ours" || !task.options.callback_listener || address === undefined) return false;
+  try {
+    await api.do("periscan/action/setListener", { address: address.includes(":") ? `[${address}]:0` : `${address}:0` });
+    return true;
+  } catch (error) {
+    if (!(error instanceof ZapApiError) || error.status === 0) throw error;
+    scan.notes.push(`No port could be opened on ${address}, so server-side request forgery was not looked for.`);
+    return false;
+  }
 }
 
 async function startAttack({ api, task, scan }: Run): Promise<string | undefined> {

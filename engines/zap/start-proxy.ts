@@ -26,6 +26,8 @@ export interface ProxyCounts {
   /** Connections to the target that came about, and that did not. */
   connected: number;
   failed: number;
+  /** This machine's own address on the way to the target: where the target can reach it. */
+  localAddress: string | undefined;
   /** Plain requests; those inside TLS are not seen. */
   requests: number;
   sentBytes: number;
@@ -57,6 +59,7 @@ export async function startProxy(settings: ProxySettings): Promise<AllowProxy> {
     clients: 0,
     connected: 0,
     failed: 0,
+    localAddress: undefined,
     requests: 0,
     sentBytes: 0,
     receivedBytes: 0,

@@ -6,6 +6,7 @@ import type { Outcome } from "@periscan/contract/outcome.ts";
 import type { ScanType } from "@periscan/contract/scan.ts";
 import type { TargetLogin } from "@periscan/contract/target.ts";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { startFaultySite } from "../../test/targets/faulty-site.ts";
 import { makeTestCertificate } from "../../test/targets/make-test-certificate.ts";
 import type { EngineEvent, PinnedTarget, RunContext } from "../kit/engine.ts";
 import { pinForTest, runForTest, testEnginesFolder } from "../kit/testing.ts";
@@ -17,7 +18,7 @@ import type { ZapOptions } from "./options.ts";
 import { readZapJson } from "./read-zap-json.ts";
 import { createRunner } from "./run.ts";
 import { startZap } from "./start-zap.ts";
-import { answerApp, answerLinks, serveSilence, serveSite, type TestSite } from "./test-site.ts";
+import { answerApp, answerLinks, serveSilence, serveSite } from "./test-site.ts";
 
 const runner = createRunner("OWASP_ZAP");
 /** Of another name than the target has: whose certificate it is does not matter to a scan. */
@@ -29,8 +30,8 @@ beforeAll(async () => {
     await runner.install({ enginesFolder: testEnginesFolder, signal: new AbortController().signal, say: () => {} });
 }, 600 * seconds);
 
-const open: TestSite[] = [];
-const keep = <T extends TestSite>(site: T): T => {
+const open: { close(): Promise<void> }[] = [];
+const keep = <T extends { close(): Promise<void> }>(site: T): T => {
   open.push(site);
   return site;
 };
@@ -157,6 +158,16 @@ test("an active scan finds what is given back unescaped, by GET and by POST, and
   expect(covers(outcome.coverage, scripting?.scope ?? "")).toBe(true);
   const code = zapActive.view(scripting?.detail).flatMap((block) => (block.type === "code" ? [block.text] : []));
   expect(code.some((text) => /^▶ .*You (?:looked for|sent) .*</m.test(text))).toBe(true);
+});
+
+test("an active scan listens for the calls of a server that fetches any address, unless it is told not to", async () => {
+  const site = keep(await startFaultySite({ address: "127.0.0.1", port: 0, kind: "faulty" }));
+  const url = `http://127.0.0.1:${site.port}/active/920012/fault?url=https%3A%2F%2Fshop.faulty.test%2Fnews.xml`;
+  const listening = await scanOne(url, { type: "OWASP_ZAP_ACTIVE" });
+  expect([listening.kind, listening.detections.map(({ key }) => key)]).toEqual(["complete", ["920012"]]);
+  const deaf = await scanOne(url, { type: "OWASP_ZAP_ACTIVE", options: { callback_listener: false } });
+  expect([deaf.kind, deaf.detections]).toEqual(["complete", []]);
+  expect(covers(deaf.coverage, listening.detections[0]?.scope ?? "")).toBe(false);
 });
 
 describe("nothing but the target is reached", () => {

@@ -1,7 +1,7 @@
 import { threatLevels } from "@periscan/contract/risk.ts";
 import type { ScanTarget } from "@periscan/contract/scan.ts";
 import type { DocumentRisk, ScanDocument } from "@periscan/contract/scan-document.ts";
-import { groupRisks } from "./group-risks.ts";
+import { groupRisks, mostDetailed } from "./group-risks.ts";
 import type { Report, ReportTarget } from "./report.ts";
 import {
   count,
@@ -19,6 +19,11 @@ import {
   was,
 } from "./words.ts";
 
+const describeRest = (left: number): string[] =>
+  left > 0
+    ? [`The worst ${count(mostDetailed)} are described here; ${plural(left, "further risk")} ${was(left)} seen too, and the JSON result has them all.`]
+    : [];
+
 const changeNames: Record<DocumentRisk["change"], string> = { new_open: "New", still_open: "Still open", closed: "Closed" };
 
 /** One scan as its HTML and PDF show it. */
@@ -27,6 +32,8 @@ export function describeScan(document: ScanDocument): Report {
   const open = risks.filter(({ status }) => status === "OPEN");
   const openOf = Map.groupBy(open, ({ target_id }) => target_id);
   const warning = describeGaps(document);
+  // Sorted, worst first.
+  const described = open.slice(0, mostDetailed);
   const endedAt = scan.finished_at ?? scan.created_at;
   return {
     title: scan.title,
@@ -35,11 +42,11 @@ export function describeScan(document: ScanDocument): Report {
     date: formatDate(endedAt),
     calendarDate: toCalendarDate(endedAt),
     state: describeState(document),
-    summary: describeSummary(document, open.length),
+    summary: [...describeSummary(document, open.length), ...describeRest(open.length - described.length)],
     ...(warning === undefined ? {} : { warning }),
     levels: threatLevels.map((level) => ({ level, name: levelNames[level], count: summary.risks[level], meaning: levelMeanings[level] })),
     changes: (["new_open", "still_open", "closed"] as const).map((change) => ({ name: changeNames[change], count: summary.changes[change] })),
-    groups: groupRisks(open.map((risk) => ({ ...risk, note: describeSight(risk) }))),
+    groups: groupRisks(described.map((risk) => ({ ...risk, note: describeSight(risk) }))),
     accepted: [],
     closed: {
       heading: "Closed since earlier scans",

@@ -3,6 +3,9 @@ import type { ThreatLevel } from "@periscan/contract/risk.ts";
 import type { ReportGroup } from "./report.ts";
 import { count, firstSentence, levelNames, shorten } from "./words.ts";
 
+/** The most risks that a page or a PDF describes: a larger PDF takes minutes and gigabytes, and nobody reads it. */
+export const mostDetailed = 10_000;
+
 /** A risk as a report details it. */
 export interface DetailedRisk {
   target: string;

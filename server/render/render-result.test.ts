@@ -1,9 +1,10 @@
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DocumentRisk, ScanDocument } from "@periscan/contract/scan-document.ts";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { renderResult } from "./render-result.ts";
 
 const time = "2026-11-24T12:00:00.000Z";
@@ -158,4 +159,34 @@ test("targets with the same risk and the same evidence stand together", async ()
   expect([...html.matchAll(/<article/g)]).toHaveLength(1);
   expect([...html.matchAll(/23\/tcp/g)]).toHaveLength(1);
   expect(html).toContain("192.0.2.1, 192.0.2.2, 192.0.2.3 and 2 more");
+});
+
+test("of very many risks the worst are described and the rest are counted, in words", async () => {
+  const risks = Array.from({ length: 10_002 }, (_, index) => risk({ risk_id: `r${index}`, title: `Risk ${index}` }));
+  const html = await renderHtml(makeDocument({ risks }));
+  expect([...html.matchAll(/<article/g)]).toHaveLength(10_000);
+  expect(html).toContain("The worst 10,000 are described here; 2 further risks were seen too, and the JSON result has them all.");
+});
+
+test("a PDF that is being set ends with the server, however that ends", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "periscan-pdf-"));
+  const file = join(folder, "document.json");
+  writeFileSync(
+    file,
+    JSON.stringify(makeDocument({ risks: Array.from({ length: 5000 }, (_, index) => risk({ risk_id: `r${index}`, title: `Risk ${index}` })) })),
+  );
+  const module = new URL("render-result.ts", import.meta.url).href;
+  const script = `import { readFileSync } from "node:fs"; import { renderResult } from ${JSON.stringify(module)};
+    void renderResult("pdf", JSON.parse(readFileSync(${JSON.stringify(file)}, "utf8"))); console.log("started");`;
+  const server = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+  await once(server.stdout, "data");
+  const children = () =>
+    readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, "utf8")
+      .split(" ")
+      .filter((pid) => pid !== "");
+  const [child = ""] = await vi.waitUntil(() => children().length > 0 && children(), { timeout: 10_000 });
+  server.kill("SIGKILL");
+  // Gone, or a zombie that nobody has fetched yet.
+  await vi.waitUntil(() => !existsSync(`/proc/${child}`) || /^State:\s+Z/m.test(readFileSync(`/proc/${child}/status`, "utf8")), { timeout: 10_000 });
+  rmSync(folder, { recursive: true });
 });

@@ -1,10 +1,10 @@
 import { threatLevels } from "@periscan/contract/risk.ts";
-import { groupRisks } from "../render/group-risks.ts";
+import { groupRisks, mostDetailed } from "../render/group-risks.ts";
 import type { AcceptedSection, LevelShare, Report, ReportGroup } from "../render/report.ts";
 import { count, formatDate, formatShortDate, formatTime, levelMeanings, levelNames, plural, shorten, toCalendarDate, was } from "../render/words.ts";
 import { describeGap, describeLook, isCovered, listGaps } from "./describe-coverage.ts";
 import { describeTrend } from "./describe-trend.ts";
-import { type LevelCounts, mostDetailed, mostListed, type ReportDocument, type ReportRisk, recentDays } from "./load-report-document.ts";
+import { type LevelCounts, mostListed, type ReportDocument, type ReportRisk, recentDays } from "./load-report-document.ts";
 import { summariseReport } from "./summarise-report.ts";
 
 /** A report over targets and risks as its HTML and PDF show it. */

@@ -5,6 +5,7 @@ import { findEngine } from "@periscan/engines/registry.ts";
 import { and, asc, eq, gt, isNull, or, type SQL, sql } from "drizzle-orm";
 import type { Database, Transaction } from "../db/connect.ts";
 import { acceptance, risk, target, workspace } from "../db/schema.ts";
+import { mostDetailed } from "../render/group-risks.ts";
 import { presentAcceptance } from "../risks/present-risk.ts";
 import { riskConditions } from "../risks/risk-conditions.ts";
 import { type CoveredTarget, loadCoverage } from "./load-coverage.ts";
@@ -48,7 +49,6 @@ export interface ReportDocument {
   targets: CoveredTarget[];
 }
 
-export const mostDetailed = 10_000;
 export const mostListed = 2000;
 export const recentDays = 30;
 
