@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { EngineError } from "./engine.ts";
+import { watchMemory } from "./watch-memory.ts";
 
 export interface ProcessSettings {
   /** What messages call it, such as `Nmap`. */
@@ -44,7 +44,6 @@ export interface EngineProcess {
 /** A process that was asked to go has this long before it is killed. */
 const graceSeconds = 3;
 const errorTailBytes = 4096;
-const memoryLookSeconds = 0.25;
 
 /**
  * Starts an engine in a process group of its own. The kernel kills it when this process dies (`setpriv --pdeathsig`). Its resident memory is
@@ -66,6 +65,7 @@ export function startProcess({ title, file, args, environment = {}, folder, memo
   let overMemory = false;
   child.once("error", (error) => {
     spawnError = error;
+    stopWatching();
     resolve({ exitCode: null, signal: null, errorText: error.message, overMemory });
   });
 
@@ -74,15 +74,14 @@ export function startProcess({ title, file, args, environment = {}, folder, memo
     killGroup(child.pid, "SIGTERM");
     killing ??= setTimeout(() => killGroup(child.pid, "SIGKILL"), graceSeconds * 1000);
   };
-  const watching = setInterval(() => {
-    if (readGroupMemory(child.pid) <= memoryBytes) return;
+  const stopWatching = watchMemory(child.pid ?? 0, memoryBytes, () => {
     overMemory = true;
     killGroup(child.pid, "SIGKILL");
-  }, memoryLookSeconds * 1000);
+  });
   signal.addEventListener("abort", stop, { once: true });
   child.once("close", (exitCode, exitSignal) => {
     clearTimeout(killing);
-    clearInterval(watching);
+    stopWatching();
     signal.removeEventListener("abort", stop);
     // What the engine started itself may outlive it.
     killGroup(child.pid, "SIGKILL");
@@ -117,21 +116,6 @@ export const describeMemory = (title: string, memoryBytes: number): EngineError 
     `${title} used more than the ${Math.round(memoryBytes / 1024 ** 2).toLocaleString("en")} MB of memory that it may have and was stopped. Scan fewer or smaller targets at once.`,
     { retry: false },
   );
-
-/** Resident bytes of all processes of a group: fields 5 (group) and 24 (pages of 4 KiB) of /proc/PID/stat, proc(5). */
-function readGroupMemory(group: number | undefined): number {
-  let pages = 0;
-  for (const name of readdirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      const fields = readFileSync(`/proc/${name}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? [];
-      if (Number(fields[2]) === group) pages += Number(fields[21]);
-    } catch {
-      // It is gone.
-    }
-  }
-  return pages * 4096;
-}
 
 function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
   if (pid === undefined) return;
