@@ -23,7 +23,7 @@ export default defineConfig({
       },
       {
         // The whole platform on real hosts, one file after the other: each of them uses the machine whole.
-        test: { name: "e2e", include: ["test/e2e/*.test.ts"], testTimeout: 300_000, hookTimeout: 120_000, fileParallelism: false, sequence: { groupOrder: 2 } },
+        test: { name: "e2e", include: ["test/e2e/*.test.ts"], testTimeout: 600_000, hookTimeout: 120_000, fileParallelism: false, sequence: { groupOrder: 2 } },
       },
     ],
   },

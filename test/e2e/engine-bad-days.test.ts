@@ -79,9 +79,9 @@ async function listen(server: ReturnType<typeof createServer>): Promise<number> 
 }
 
 /** A web site with a fault for every engine that looks at sites; the spider has pages to follow. */
-const makeSite = () =>
+const makeSite = (pages = 4) =>
   createHttpServer((_request, response) => {
-    const links = Array.from({ length: 40 }, (_, index) => `<a href="/${index}">${index}</a>`).join("");
+    const links = Array.from({ length: pages }, (_, index) => `<a href="/${index}">${index}</a>`).join("");
     response.writeHead(200, { server: "Example/1.2.3", "content-type": "text/html" }).end(`<p>Shop</p>${links}`);
   });
 
@@ -127,7 +127,7 @@ describe("a target that answers no more", () => {
 
   test("half-way is partial, with a reason, and keeps what was found", async () => {
     let requests = 0;
-    const site = makeSite();
+    const site = makeSite(40);
     site.on("request", () => {
       requests += 1;
       if (requests !== 15) return;
