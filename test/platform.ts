@@ -132,7 +132,8 @@ export function findProcesses(dataFolder: string, pattern = /./): FoundProcess[]
     });
 }
 
-export const isNmap = /(^|\/)nmap /;
+/** Nmap at work; its `--version` is asked all the time. */
+export const isNmap = /(^|\/)nmap .*-oX/;
 export const isWorker = /worker\/main\.ts/;
 
 /** The postmaster's pid, or undefined. */
