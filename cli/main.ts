@@ -2,12 +2,14 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError, Help } from "commander";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addEnginesCommand } from "./commands/engines.ts";
+import { addImportCommand } from "./commands/import.ts";
 import { addKeyCommand } from "./commands/key.ts";
 import { addResultsCommand } from "./commands/results.ts";
 import { addRisksCommand } from "./commands/risks.ts";
 import { addRoleCommands } from "./commands/roles.ts";
 import { addScanCommand } from "./commands/scan.ts";
 import { addScansCommand } from "./commands/scans.ts";
+import { addSourcesCommand } from "./commands/sources.ts";
 import { addTargetsCommand } from "./commands/targets.ts";
 import { addTestCommand } from "./commands/test.ts";
 import { reportError } from "./report-error.ts";
@@ -40,6 +42,8 @@ for (const add of [
   addRisksCommand,
   addTargetsCommand,
   addResultsCommand,
+  addImportCommand,
+  addSourcesCommand,
   addRoleCommands,
   addEnginesCommand,
   addKeyCommand,

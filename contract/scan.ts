@@ -72,6 +72,7 @@ export const Scan = z
     risks: z.object({ new_open: z.array(RiskReference), still_open: z.array(RiskReference), closed: z.array(RiskReference) }),
     targets: z.array(ScanTarget),
     options: z.record(z.string(), z.unknown()),
+    source_id: z.string().optional().describe("Where an imported scan came from."),
     error: z.object({ code: z.string(), message: z.string() }).optional().describe("Why the scan failed."),
     created_at: z.iso.datetime(),
     started_at: z.iso.datetime().optional(),

@@ -1,5 +1,6 @@
 import type { Risk } from "@periscan/contract/risk.ts";
-import { isFinalState, type NewScan, type Scan } from "@periscan/contract/scan.ts";
+import { isFinalState, type NewScan, type Scan, type ScanType } from "@periscan/contract/scan.ts";
+import type { NewSource, Source } from "@periscan/contract/source.ts";
 import type { NewTarget, Target, TargetLogin, TargetObservation, TargetUpdate } from "@periscan/contract/target.ts";
 
 export interface ClientSettings {
@@ -37,12 +38,23 @@ export interface DownloadedResult {
   body: ReadableStream<Uint8Array>;
 }
 
+export interface ImportedFile {
+  type: ScanType;
+  sourceId: string;
+  /** In Node, `openAsBlob` of node:fs gives a file that is sent from the disk. */
+  file: Blob;
+  fileName?: string;
+  /** What the file is of, where it names none. */
+  target?: string;
+}
+
 interface Page<T> {
   data: T[];
   next_page_token?: string;
 }
 
 interface Call {
+  /** Sent as JSON, or as it is where it is a form. */
   body?: unknown;
   query?: Record<string, string>;
   signal?: AbortSignal | undefined;
@@ -53,8 +65,9 @@ export function createClient({ server, apiKey }: ClientSettings) {
   async function send(method: string, path: string, { body, query, signal }: Call = {}): Promise<Response> {
     const url = new URL(path, server);
     for (const [name, value] of Object.entries(query ?? {})) url.searchParams.set(name, value);
-    const headers = { "x-hostedscan-api-key": apiKey, ...(body === undefined ? {} : { "content-type": "application/json" }) };
-    const init = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }), ...(signal ? { signal } : {}) };
+    const headers = { "x-hostedscan-api-key": apiKey, ...(body === undefined || body instanceof FormData ? {} : { "content-type": "application/json" }) };
+    const payload = body === undefined ? {} : { body: body instanceof FormData ? body : JSON.stringify(body) };
+    const init = { method, headers, ...payload, ...(signal ? { signal } : {}) };
     const response = await (method === "GET" ? fetchPatiently(url, init) : fetchOnce(url, init));
     if (!response.ok) throw await readProblem(response);
     return response;
@@ -101,7 +114,25 @@ export function createClient({ server, apiKey }: ClientSettings) {
         await send("DELETE", `${byId("targets", id)}/auth`);
       },
     },
+    sources: {
+      create: (source: NewSource) => read<Source>("POST", "/v1/sources", { body: source }),
+      get: (id: string) => read<Source>("GET", byId("sources", id)),
+      list: () => list<Source>("/v1/sources", {}),
+      /** Its scans and their risks stay. */
+      delete: async (id: string): Promise<void> => {
+        await send("DELETE", byId("sources", id));
+      },
+    },
     results: {
+      /** Imports a file of an engine. Answers the scan that reads it; `waitForScan` waits for its end. */
+      import: ({ type, sourceId, file, fileName = "file", target }: ImportedFile) => {
+        const body = new FormData();
+        body.set("scan_type", type);
+        body.set("source_id", sourceId);
+        if (target !== undefined) body.set("target", target);
+        body.set("file", file, fileName);
+        return read<Scan>("POST", "/v1/results", { body });
+      },
       /** The file as a stream; the server waits for one that is still being made. */
       download: async (id: string): Promise<DownloadedResult> => {
         const response = await send("GET", byId("results", id));

@@ -16,5 +16,7 @@ export interface Services {
   bell: TaskBell;
   /** Whether loopback may be scanned: only while we listen on loopback alone. */
   allowLoopback: boolean;
+  /** The largest file that may be imported. */
+  maxImportBytes: number;
   log: Logger;
 }

@@ -20,7 +20,11 @@ export interface ServerSettings {
   port: number;
   dataFolder: string;
   logLevel?: string;
+  /** The largest file that may be imported. */
+  maxImportMegabytes?: number;
 }
+
+const defaultMaxImportMegabytes = 512;
 
 export interface RunningServer {
   url: string;
@@ -35,7 +39,8 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
   const boss = await startQueue(settings.databaseUrl, log);
   const files = createFileStore(join(settings.dataFolder, "files"));
   const secrets = openSecrets(settings.dataFolder);
-  const services: Services = { db, boss, files, secrets, bell: createTaskBell(), allowLoopback: isLoopbackHost(settings.host), log };
+  const maxImportBytes = (settings.maxImportMegabytes ?? defaultMaxImportMegabytes) * 1024 ** 2;
+  const services: Services = { db, boss, files, secrets, bell: createTaskBell(), allowLoopback: isLoopbackHost(settings.host), maxImportBytes, log };
   await startRendering(services);
   const app = await buildApp(services);
   await app.listen({ host: settings.host, port: settings.port });

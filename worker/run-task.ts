@@ -6,6 +6,7 @@ import { EngineError, type EngineEvent, type EngineLimits, type EngineRunner, ty
 import { findEngine } from "@periscan/engines/registry.ts";
 import type { Logger } from "pino";
 import { pinTarget } from "./pin-target.ts";
+import { runImport } from "./run-import.ts";
 import { AttemptOverError, RefusedError, type ServerClient } from "./server-client.ts";
 
 export interface TaskContext {
@@ -33,7 +34,8 @@ export async function runTask(task: Task, context: TaskContext): Promise<void> {
   log.info({ targets: task.targets.length }, "attempt starts");
   let error: AttemptEnd["error"];
   try {
-    await runEngine(task, { ...context, log }, attempt, signal);
+    if (task.import) await runImport(task, context, { signal, onProgress: (fraction) => attempt.take({ kind: "progress", fraction }) });
+    else await runEngine(task, { ...context, log }, attempt, signal);
   } catch (cause) {
     error = describeFailure(cause, signal);
     log.warn({ err: cause, code: error?.code }, "attempt failed");

@@ -1,5 +1,15 @@
+import { createWriteStream } from "node:fs";
+import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type AttemptEnd, ClaimAnswer, type ClaimRequest, type Heartbeat, type OutcomeReport, type Task } from "@periscan/contract/worker-protocol.ts";
+import {
+  type AttemptEnd,
+  ClaimAnswer,
+  type ClaimRequest,
+  type Heartbeat,
+  type ImportReport,
+  type OutcomeReport,
+  type Task,
+} from "@periscan/contract/worker-protocol.ts";
 
 /** The attempt is over: cancelled, past its deadline, or given to another worker. Whatever it still has to say is dropped. */
 export class AttemptOverError extends Error {
@@ -20,6 +30,10 @@ export interface ServerClient {
   claim(request: ClaimRequest, signal: AbortSignal): Promise<Task | null>;
   heartbeat(taskId: string, body: Heartbeat, signal: AbortSignal): Promise<void>;
   uploadNative(taskId: string, part: { targetId: string; attempt: number; content: Uint8Array }, signal: AbortSignal): Promise<void>;
+  /** Writes the file of an import to `path`. */
+  downloadFile(taskId: string, file: { attempt: number; path: string }, signal: AbortSignal): Promise<void>;
+  /** `outcomes` is the JSON of a list of `ImportReport`'s. */
+  sendImported(taskId: string, report: Omit<ImportReport, "outcomes"> & { outcomes: string }, signal: AbortSignal): Promise<void>;
   sendOutcome(taskId: string, report: OutcomeReport, signal: AbortSignal): Promise<void>;
   endAttempt(taskId: string, end: AttemptEnd, signal: AbortSignal): Promise<void>;
 }
@@ -49,6 +63,13 @@ export function createServerClient({ server, token }: { server: string; token: s
     if (!response.ok) throw new RefusedError(response.status, readMessage(text) ?? `The server answered ${response.status}.`);
     return JSON.parse(text);
   };
+  const download = async ({ path, to, signal }: { path: string; to: string; signal: AbortSignal }): Promise<void> => {
+    const response = await fetch(new URL(path, server), { headers: { authorization: `Bearer ${token}` }, signal });
+    if (response.status === 409) throw new AttemptOverError("attempt over");
+    if (!response.ok || !response.body)
+      throw new RefusedError(response.status, readMessage(await response.text()) ?? `The server answered ${response.status}.`);
+    await pipeline(response.body, createWriteStream(to, { mode: 0o600 }));
+  };
   const post = (path: string, body: unknown, signal: AbortSignal) =>
     repeat(() => call({ method: "POST", path, body: JSON.stringify(body), signal, timeoutSeconds: 60 }), signal);
   const taskPath = (taskId: string, rest: string) => `/worker/v1/tasks/${encodeURIComponent(taskId)}/${rest}`;
@@ -63,6 +84,13 @@ export function createServerClient({ server, token }: { server: string; token: s
     uploadNative: async (taskId, { targetId, attempt, content }, signal) => {
       const path = taskPath(taskId, `native/${encodeURIComponent(targetId)}?attempt=${attempt}`);
       await repeat(() => call({ method: "PUT", path, body: content, signal, timeoutSeconds: 120 }), signal);
+    },
+    downloadFile: async (taskId, { attempt, path }, signal) => {
+      await repeat(() => download({ path: taskPath(taskId, `file?attempt=${attempt}`), to: path, signal }), signal);
+    },
+    sendImported: async (taskId, { attempt, sequence, outcomes }, signal) => {
+      const body = `{"attempt":${attempt},"sequence":${sequence},"outcomes":${outcomes}}`;
+      await repeat(() => call({ method: "POST", path: taskPath(taskId, "imported"), body, signal, timeoutSeconds: 120 }), signal);
     },
     sendOutcome: async (taskId, report, signal) => {
       await post(taskPath(taskId, "outcomes"), report, signal);

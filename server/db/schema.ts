@@ -75,6 +75,21 @@ export const targetLogin = pgTable("target_login", {
   value: bytea("value").notNull(),
 });
 
+/** Where imported results come from. */
+export const source = pgTable(
+  "source",
+  {
+    id: id(),
+    workspaceId: uuid("workspace_id")
+      .notNull()
+      .references(() => workspace.id),
+    sourceType: text("source_type").$type<"IMPORTED">().notNull(),
+    name: text("name").notNull(),
+    createdAt: instant("created_at").notNull().default(now),
+  },
+  (table) => [index("source_page").on(table.workspaceId, table.id)],
+);
+
 export const scan = pgTable(
   "scan",
   {
@@ -86,6 +101,7 @@ export const scan = pgTable(
     state: text("state").notNull(),
     options: jsonb("options").notNull(),
     useAuthentication: boolean("use_authentication").notNull().default(false),
+    sourceId: uuid("source_id").references(() => source.id, { onDelete: "set null" }),
     progress: integer("progress").notNull().default(0),
     errorCode: text("error_code"),
     errorMessage: text("error_message"),
@@ -97,11 +113,30 @@ export const scan = pgTable(
     index("scan_page").on(table.workspaceId, table.id),
     index("scan_state").on(table.workspaceId, table.state, table.id),
     index("scan_type").on(table.workspaceId, table.type, table.id),
+    index("scan_source").on(table.sourceId),
   ],
 );
 
+/** The file of an imported scan. `receivedAt` is when the same file came first: the date of what it tells where it has none of its own. */
+export const importFile = pgTable(
+  "import_file",
+  {
+    scanId: uuid("scan_id")
+      .primaryKey()
+      .references(() => scan.id, { onDelete: "cascade" }),
+    sha256: bytea("sha256").notNull(),
+    sizeBytes: bigint("size_bytes", { mode: "number" }).notNull(),
+    contentType: text("content_type").$type<"application/xml" | "application/json">().notNull(),
+    /** Canonical: what the file is of, where the client said so. */
+    target: text("target"),
+    receivedAt: instant("received_at").notNull().default(now),
+  },
+  (table) => [index("import_file_sha256").on(table.sha256)],
+);
+
 /**
- * A part of a scan that one worker runs at a time; these rows are the queue. `attempt` fences: what comes with an older number is refused.
+ * A part of a scan that one worker runs at a time; these rows are the queue. `type` is the scan's, or IMPORT where a file is read, which every
+ * worker can. `attempt` fences: what comes with an older number is refused.
  * States: `queued`, `running`, `ended`.
  */
 export const task = pgTable(

@@ -15,7 +15,7 @@ import { ensureTargets, findRequestedTargets, type TargetRow } from "../targets/
 import { finishScan } from "./finish-scan.ts";
 
 /** A task that no worker took by then is ended with that reason. */
-const queuedHours = 24;
+export const queuedHours = 24;
 
 /** How long a worker counts as alive after its last claim, which it makes at least every 20 s. */
 export const workerAliveSeconds = 60;

@@ -2,6 +2,7 @@ import type { AttemptEnd } from "@periscan/contract/worker-protocol.ts";
 import { and, count, eq, isNull, ne, sql } from "drizzle-orm";
 import type { Transaction } from "../db/connect.ts";
 import { scanTarget, task } from "../db/schema.ts";
+import { importType } from "../imports/import-file.ts";
 import type { Services } from "../services.ts";
 import { finishScan } from "./finish-scan.ts";
 import { lockAttempt } from "./lock-attempt.ts";
@@ -28,11 +29,7 @@ interface Ending {
 
 /** The same under a lock that the caller holds. True where the task was queued again. */
 export async function closeAttempt(tx: Transaction, boss: Services["boss"], { scanId, taskId, error }: Ending): Promise<boolean> {
-  const [missing] = await tx
-    .select({ targets: count() })
-    .from(scanTarget)
-    .where(and(eq(scanTarget.taskId, taskId), isNull(scanTarget.kind)));
-  const ending = (missing?.targets ?? 0) === 0 ? undefined : (error ?? silence);
+  const ending = await findCause(tx, taskId, error);
   if (ending?.retry && (await requeue(tx, taskId, ending))) return true;
 
   await tx
@@ -46,6 +43,17 @@ export async function closeAttempt(tx: Transaction, boss: Services["boss"], { sc
     .where(and(eq(task.scanId, scanId), ne(task.state, "ended")));
   if (open?.tasks === 0) await finishScan(tx, boss, scanId);
   return false;
+}
+
+/** Why something is left to do; undefined where nothing is. What a file still holds only its reader knows: its word is enough. */
+async function findCause(tx: Transaction, taskId: string, error: AttemptError | undefined): Promise<AttemptError | undefined> {
+  const [row] = await tx.select({ type: task.type }).from(task).where(eq(task.id, taskId));
+  if (row?.type === importType) return error;
+  const [missing] = await tx
+    .select({ targets: count() })
+    .from(scanTarget)
+    .where(and(eq(scanTarget.taskId, taskId), isNull(scanTarget.kind)));
+  return (missing?.targets ?? 0) === 0 ? undefined : (error ?? silence);
 }
 
 /** An engine that ends well must have spoken of every target: silence is never taken for clean. */

@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { Transaction } from "../db/connect.ts";
+import { importType } from "../imports/import-file.ts";
 import type { Services } from "../services.ts";
 import { workerAliveSeconds } from "./create-scan.ts";
 import { type AttemptError, closeAttempt } from "./end-attempt.ts";
@@ -38,7 +39,7 @@ const neverTaken = sql`state = 'queued' and queued_until < now()`;
 const untaken: AttemptError = { code: "task.untaken", message: "No worker took it in time: check that a worker runs (`periscan doctor`).", retry: false };
 
 /** Workers are alive, but none of them has had this engine for a minute. */
-const engineGone = sql`state = 'queued' and created_at < now() - interval '1 minute'
+const engineGone = sql`state = 'queued' and type <> ${importType} and created_at < now() - interval '1 minute'
   and exists (select 1 from worker where seen_at > now() - make_interval(secs => ${workerAliveSeconds}))
   and not exists (select 1 from worker, jsonb_array_elements(worker.engines) as engine
     where seen_at > now() - make_interval(secs => ${workerAliveSeconds}) and engine ->> 'type' = task.type and ((engine ->> 'ready')::boolean or coalesce((engine ->> 'installing')::boolean, false)))`;
