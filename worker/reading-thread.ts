@@ -29,8 +29,6 @@ interface Look {
 
 const say = (message: ReadingMessage): void => parentPort?.postMessage(message);
 
-await readFile(workerData as ReadingInput);
-
 /** Twice: the first time to see whether all of it can be read, so that a file that cannot be leaves nothing behind. */
 async function readFile(input: ReadingInput): Promise<void> {
   const engine = findEngine(input.type);
@@ -150,3 +148,5 @@ async function findLine(message: string, runner: EngineRunner, input: ReadingInp
     return isSame && (!ended || /XML/.test(message)) ? line : undefined;
   }
 }
+
+await readFile(workerData as ReadingInput);
