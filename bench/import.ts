@@ -58,6 +58,8 @@ const source = await platform.client.sources.create({ source_type: "IMPORTED", n
 const running = { now: true };
 const reading = readMeanwhile(platform, running);
 const first = await importOnce(platform, source.id, path);
+// Its files are made after the import's end, and would take from what the second one has.
+for (const { result_id } of first.scan.results) await (await platform.client.results.download(result_id)).body.cancel();
 const again = await importOnce(platform, source.id, path);
 running.now = false;
 const times = await reading;
@@ -68,8 +70,12 @@ rmSync(path);
 const speed = (seconds: number) => Math.round(risks / seconds);
 const count = ({ scan }: { scan: Scan }) => Object.entries(scan.risks).map(([change, list]) => `${list.length} ${change}`);
 console.log(`${(document.length / 1e6).toFixed(1)} MB, ${hosts} hosts, ${risks} risks`);
-console.log(`import    ${first.seconds.toFixed(2)} s: ${speed(first.seconds)} risks/s (goal ${goalRisksPerSecond}); ${first.scan.state}, ${count(first).join(", ")}`);
-console.log(`re-import ${again.seconds.toFixed(2)} s: ${(first.seconds / again.seconds).toFixed(2)} times as fast (goal 2); ${again.scan.state}, ${count(again).join(", ")}`);
+console.log(
+  `import    ${first.seconds.toFixed(2)} s: ${speed(first.seconds)} risks/s (goal ${goalRisksPerSecond}); ${first.scan.state}, ${count(first).join(", ")}`,
+);
+console.log(
+  `re-import ${again.seconds.toFixed(2)} s: ${(first.seconds / again.seconds).toFixed(2)} times as fast (goal 2); ${again.scan.state}, ${count(again).join(", ")}`,
+);
 console.log(`API reads meanwhile: ${times.length}, p99 ${p99.toFixed(0)} ms (goal ${goalReadMilliseconds})`);
 console.log(`peak memory: server ${memory.server.toFixed(0)} MB, worker ${memory.worker.toFixed(0)} MB`);
 const isSame = again.scan.risks.still_open.length === risks && again.scan.risks.new_open.length === 0 && again.scan.risks.closed.length === 0;

@@ -42,6 +42,7 @@ export const Task = z.object({
     .object({
       size_bytes: z.int().min(0),
       target: z.string().optional().describe("Canonical: what the file is of, where it does not say so itself."),
+      known: z.boolean().describe("An earlier import read the same bytes: `POST tasks/:id/recall` takes over what it told, where that still holds."),
     })
     .optional()
     .describe("The task is to read a file and not to scan: `targets` is empty, and `GET tasks/:id/file?attempt=` answers the file."),
@@ -97,6 +98,10 @@ export const ImportReport = z.object({
     .max(maxReportOutcomes),
 });
 export type ImportReport = z.infer<typeof ImportReport>;
+
+/** Whether everything that the file tells was taken over from the earlier import; where not, it must be read. */
+export const Recall = z.object({ attempt: Attempt });
+export const RecallAnswer = z.object({ data: z.object({ recalled: z.boolean() }) });
 
 export const AttemptEnd = z.object({
   attempt: Attempt,

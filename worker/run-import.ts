@@ -20,6 +20,7 @@ interface Reading {
  * where only a part could be.
  */
 export async function runImport(task: Task, context: Pick<TaskContext, "client" | "workFolder">, { signal, onProgress }: Reading): Promise<void> {
+  if (task.import?.known && (await context.client.recall(task.task_id, task.attempt, signal))) return;
   const folder = await mkdtemp(join(context.workFolder, "import-"));
   try {
     const path = join(folder, "file");

@@ -8,6 +8,7 @@ import {
   type Heartbeat,
   type ImportReport,
   type OutcomeReport,
+  RecallAnswer,
   type Task,
 } from "@periscan/contract/worker-protocol.ts";
 
@@ -30,6 +31,8 @@ export interface ServerClient {
   claim(request: ClaimRequest, signal: AbortSignal): Promise<Task | null>;
   heartbeat(taskId: string, body: Heartbeat, signal: AbortSignal): Promise<void>;
   uploadNative(taskId: string, part: { targetId: string; attempt: number; content: Uint8Array }, signal: AbortSignal): Promise<void>;
+  /** Whether what the import's file tells was taken over from an earlier import. */
+  recall(taskId: string, attempt: number, signal: AbortSignal): Promise<boolean>;
   /** Writes the file of an import to `path`. */
   downloadFile(taskId: string, file: { attempt: number; path: string }, signal: AbortSignal): Promise<void>;
   /** `outcomes` is the JSON of a list of `ImportReport`'s. */
@@ -85,6 +88,7 @@ export function createServerClient({ server, token }: { server: string; token: s
       const path = taskPath(taskId, `native/${encodeURIComponent(targetId)}?attempt=${attempt}`);
       await repeat(() => call({ method: "PUT", path, body: content, signal, timeoutSeconds: 120 }), signal);
     },
+    recall: async (taskId, attempt, signal) => RecallAnswer.parse(await post(taskPath(taskId, "recall"), { attempt }, signal)).data.recalled,
     downloadFile: async (taskId, { attempt, path }, signal) => {
       await repeat(() => download({ path: taskPath(taskId, `file?attempt=${attempt}`), to: path, signal }), signal);
     },

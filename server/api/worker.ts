@@ -1,9 +1,10 @@
 import type { Readable } from "node:stream";
-import { AttemptEnd, ClaimAnswer, ClaimRequest, Heartbeat, ImportReport, OutcomeReport } from "@periscan/contract/worker-protocol.ts";
+import { AttemptEnd, ClaimAnswer, ClaimRequest, Heartbeat, ImportReport, OutcomeReport, Recall, RecallAnswer } from "@periscan/contract/worker-protocol.ts";
 import { sql } from "drizzle-orm";
 import { z } from "zod";
 import { ApiError, attemptOver } from "../api-error.ts";
 import { importName } from "../imports/import-file.ts";
+import { recallImport } from "../imports/recall-import.ts";
 import { recordImported } from "../imports/record-imported.ts";
 import { isId } from "../page.ts";
 import { claimTask } from "../scans/claim-task.ts";
@@ -58,6 +59,10 @@ export function addWorkerRoutes(app: TypedApp, services: Services): void {
       return done;
     },
   );
+
+  app.post("/worker/v1/tasks/:id/recall", { schema: { hide: true, params: ById, body: Recall, response: { 200: RecallAnswer } } }, async (request) => ({
+    data: { recalled: await recallImport(services.db, request.params.id, request.body.attempt) },
+  }));
 
   app.get("/worker/v1/tasks/:id/file", { schema: { hide: true, params: ById, querystring: AttemptQuery } }, async (request, reply) => {
     const { scanId } = await services.db.transaction((tx) => lockAttempt(tx, request.params.id, request.query.attempt));

@@ -127,6 +127,8 @@ export const importFile = pgTable(
     sha256: bytea("sha256").notNull(),
     sizeBytes: bigint("size_bytes", { mode: "number" }).notNull(),
     contentType: text("content_type").$type<"application/xml" | "application/json">().notNull(),
+    /** The version of the worker that read it to its end: another one may read more in it. */
+    readBy: text("read_by"),
     /** Canonical: what the file is of, where the client said so. */
     target: text("target"),
     receivedAt: instant("received_at").notNull().default(now),

@@ -1,6 +1,5 @@
 import type { Engine } from "@periscan/engines/kit/engine.ts";
 import { and, eq, inArray, sql } from "drizzle-orm";
-import { v7 as uuidv7 } from "uuid";
 import type { Transaction } from "../db/connect.ts";
 import { risk, scanRisk, scanTarget } from "../db/schema.ts";
 
@@ -26,10 +25,9 @@ async function lockTargets(tx: Transaction, scanId: string): Promise<void> {
     select 1 from target where id in (select target_id from scan_target where scan_id = ${scanId}) order by id for no key update`);
 }
 
-async function openDetected(tx: Transaction, { scanId, workspaceId, engine }: FinishedScan): Promise<void> {
-  const fresh = await tx.execute<{ id: number }>(sql`
-    select detection.id from detection where scan_id = ${scanId}
-      and not exists (select 1 from risk where risk.target_id = detection.target_id and risk.scan_type = ${engine.type} and risk.key = detection.key)`);
+async function openDetected(tx: Transaction, finished: FinishedScan): Promise<void> {
+  const { scanId, engine } = finished;
+  const outdated = await findOutdated(tx, finished);
   // `first detected by this scan`, and what was closed and is back: both are news to whoever watches.
   await tx.execute(sql`
     insert into scan_risk (scan_id, risk_id, change, detection_id)
@@ -37,40 +35,60 @@ async function openDetected(tx: Transaction, { scanId, workspaceId, engine }: Fi
     from detection join scan_target on scan_target.scan_id = detection.scan_id and scan_target.target_id = detection.target_id
     join risk on risk.target_id = detection.target_id and risk.scan_type = ${engine.type} and risk.key = detection.key
     where detection.scan_id = ${scanId}`);
-  // Older evidence than what is known changes nothing: a scan that ends late does not open again what a later look found gone.
+  // Older evidence than what is known changes nothing: a scan that ends late does not open again what a later look found gone. Nor does the same
+  // evidence, such as a file that is imported twice.
   await tx.execute(sql`
     update risk set status = 'OPEN', closed_at = null, scope = detection.scope, title = detection.title, threat_level = detection.threat_level,
       description = detection.description, solution = detection.solution, "references" = detection.references,
       additional_info = detection.additional_info, detail = detection.detail, last_detected_at = scan_target.observed_at
     from detection join scan_target on scan_target.scan_id = detection.scan_id and scan_target.target_id = detection.target_id
-    where detection.scan_id = ${scanId} and greatest(risk.closed_at, risk.last_detected_at) <= scan_target.observed_at and risk.target_id = detection.target_id and risk.scan_type = ${engine.type} and risk.key = detection.key`);
-  await insertRisks(tx, { scanId, workspaceId, scanType: engine.type, detectionIds: fresh.rows.map(({ id }) => Number(id)) });
+    where detection.scan_id = ${scanId} and greatest(risk.closed_at, risk.last_detected_at) <= scan_target.observed_at and risk.target_id = detection.target_id and risk.scan_type = ${engine.type} and risk.key = detection.key
+      and (risk.status <> 'OPEN' or risk.last_detected_at < scan_target.observed_at
+        or (risk.scope, risk.title, risk.threat_level, risk.description, risk.solution, risk.references, risk.additional_info, risk.detail) is distinct from
+          (detection.scope, detection.title, detection.threat_level, detection.description, detection.solution, detection.references, detection.additional_info, detection.detail))`);
+  await insertRisks(tx, finished, outdated);
 }
 
-interface NewRisks {
-  scanId: string;
-  workspaceId: string;
-  scanType: string;
-  detectionIds: number[];
+/**
+ * The detections of no known risk that a later look would have seen, and did not: an old file tells of what was, and opens nothing that is known
+ * to be gone.
+ */
+async function findOutdated(tx: Transaction, { scanId, engine }: FinishedScan): Promise<number[]> {
+  const later = await tx.execute<{ target_id: string; coverage: unknown }>(sql`
+    select mine.target_id, later.coverage from scan_target as mine
+    join scan_target as later on later.target_id = mine.target_id and later.kind = 'complete' and later.observed_at > mine.observed_at
+    join scan on scan.id = later.scan_id and scan.type = ${engine.type} and scan.finished_at is not null
+    where mine.scan_id = ${scanId} and mine.kind in ('complete', 'partial')`);
+  const outdated: number[] = [];
+  for (const [targetId, looks] of Map.groupBy(later.rows, ({ target_id }) => target_id)) {
+    const fresh = await tx.execute<{ id: string; scope: string }>(sql`
+      select id, scope from detection where scan_id = ${scanId} and target_id = ${targetId}
+        and not exists (select 1 from risk where risk.target_id = detection.target_id and risk.scan_type = ${engine.type} and risk.key = detection.key)`);
+    const gone = fresh.rows.filter(({ scope }) => looks.some(({ coverage }) => engine.covers(coverage, scope)));
+    outdated.push(...gone.map(({ id }) => Number(id)));
+  }
+  return outdated;
 }
 
-const rowsPerInsert = 5000;
-
-async function insertRisks(tx: Transaction, { scanId, workspaceId, scanType, detectionIds }: NewRisks): Promise<void> {
-  for (let start = 0; start < detectionIds.length; start += rowsPerInsert) {
-    const pairs = detectionIds.slice(start, start + rowsPerInsert).map((detectionId) => ({ detection_id: detectionId, risk_id: uuidv7() }));
-    const list = sql`jsonb_to_recordset(${JSON.stringify(pairs)}::jsonb) as pair(detection_id bigint, risk_id uuid)`;
-    await tx.execute(sql`
+async function insertRisks(tx: Transaction, { scanId, workspaceId, engine }: FinishedScan, outdated: number[]): Promise<void> {
+  await tx.execute(sql`
+    with fresh as (
       insert into risk (id, workspace_id, target_id, scan_type, key, scope, title, threat_level, description, solution, "references", additional_info, detail,
         status, first_detected_at, last_detected_at)
-      select pair.risk_id, ${workspaceId}, detection.target_id, ${scanType}, key, scope, title, threat_level, description, solution, "references", additional_info,
+      select uuidv7(), ${workspaceId}, detection.target_id, ${engine.type}, key, scope, title, threat_level, description, solution, "references", additional_info,
         detail, 'OPEN', scan_target.observed_at, scan_target.observed_at
-      from ${list} join detection on detection.id = pair.detection_id
-      join scan_target on scan_target.scan_id = detection.scan_id and scan_target.target_id = detection.target_id`);
-    await tx.execute(sql`
-      insert into scan_risk (scan_id, risk_id, change, detection_id) select ${scanId}, pair.risk_id, 'new_open', pair.detection_id from ${list}`);
-  }
+      from detection join scan_target on scan_target.scan_id = detection.scan_id and scan_target.target_id = detection.target_id
+      where detection.scan_id = ${scanId}
+        and detection.id not in (select jsonb_array_elements_text(${JSON.stringify(outdated)}::jsonb)::bigint)
+        and not exists (select 1 from risk where risk.target_id = detection.target_id and risk.scan_type = ${engine.type} and risk.key = detection.key)
+      order by detection.id
+      returning id, target_id, key)
+    insert into scan_risk (scan_id, risk_id, change, detection_id)
+    select ${scanId}, fresh.id, 'new_open', detection.id
+    from fresh join detection on detection.scan_id = ${scanId} and detection.target_id = fresh.target_id and detection.key = fresh.key`);
 }
+
+const rowsPerUpdate = 5000;
 
 async function closeGone(tx: Transaction, { scanId, engine }: FinishedScan): Promise<void> {
   const open = await tx
@@ -87,8 +105,8 @@ async function closeGone(tx: Transaction, { scanId, engine }: FinishedScan): Pro
       ),
     );
   const gone = open.filter(({ coverage, scope }) => engine.covers(coverage, scope)).map(({ id }) => id);
-  for (let start = 0; start < gone.length; start += rowsPerInsert) {
-    const ids = gone.slice(start, start + rowsPerInsert);
+  for (let start = 0; start < gone.length; start += rowsPerUpdate) {
+    const ids = gone.slice(start, start + rowsPerUpdate);
     await tx
       .update(risk)
       .set({ status: "CLOSED", closedAt: sql`${scanTarget.observedAt}` })

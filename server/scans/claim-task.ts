@@ -5,6 +5,7 @@ import { and, eq, isNull, sql } from "drizzle-orm";
 import type { Database, Transaction } from "../db/connect.ts";
 import { scan, scanTarget, task, worker } from "../db/schema.ts";
 import { findImportFile, type ImportFile, importDeadlineSeconds, importType } from "../imports/import-file.ts";
+import { findEarlier } from "../imports/recall-import.ts";
 import type { Services } from "../services.ts";
 import { loadKnown } from "../targets/apply-observations.ts";
 import { loadLogins } from "../targets/target-login.ts";
@@ -88,6 +89,7 @@ async function take(tx: Transaction, { services, workerName, taskId, scanId }: C
     .orderBy(scanTarget.ordinal);
   const targets = await describeTargets(tx, services, { missing, owner });
   const file = await findImportFile(tx, scanId);
+  const isKnown = file !== undefined && (await findEarlier(tx, scanId)) !== undefined;
   const deadline = file ? importDeadlineSeconds : engine.deadlineSeconds(targets.length, owner.options as Record<string, unknown>);
   const [claimed] = await tx
     .update(task)
@@ -103,7 +105,7 @@ async function take(tx: Transaction, { services, workerName, taskId, scanId }: C
     .returning();
   if (!claimed) return undefined;
   if (owner.state === "QUEUED") await tx.update(scan).set({ state: "RUNNING", startedAt: sql`now()` }).where(eq(scan.id, scanId));
-  return present(claimed, owner, { targets, file, deadline, allowLoopback: services.allowLoopback });
+  return present(claimed, owner, { targets, file: file && { ...file, isKnown }, deadline, allowLoopback: services.allowLoopback });
 }
 
 interface Missing {
@@ -124,7 +126,7 @@ async function describeTargets(tx: Transaction, { secrets }: Services, { missing
 
 interface Rest {
   targets: Task["targets"];
-  file: ImportFile | undefined;
+  file: (ImportFile & { isKnown: boolean }) | undefined;
   deadline: number;
   allowLoopback: boolean;
 }
@@ -137,9 +139,15 @@ function present(claimed: TaskRow, owner: ScanRow, rest: Rest): Task {
     type: owner.type as Task["type"],
     options: owner.options as Record<string, unknown>,
     targets: rest.targets,
-    ...(rest.file ? { import: { size_bytes: rest.file.sizeBytes, ...(rest.file.target === null ? {} : { target: rest.file.target }) } } : {}),
+    ...(rest.file ? { import: describeFile(rest.file) } : {}),
     policy: { allow_loopback: rest.allowLoopback },
     deadline_seconds: rest.deadline,
     heartbeat_seconds: heartbeatSeconds,
   };
 }
+
+const describeFile = ({ sizeBytes, target, isKnown }: ImportFile & { isKnown: boolean }): NonNullable<Task["import"]> => ({
+  size_bytes: sizeBytes,
+  ...(target === null ? {} : { target }),
+  known: isKnown,
+});
