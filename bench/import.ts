@@ -33,7 +33,7 @@ async function importOnce({ client }: TestPlatform, sourceId: string, path: stri
     // The state alone: the whole scan with 30,000 ids would be asked for again and again.
     const scan = await client.scans.get(id);
     if (scan.state === "SUCCEEDED" || scan.state === "FAILED") return { scan, seconds: (performance.now() - startedAt) / 1000 };
-    await new Promise((resolve) => setTimeout(resolve, 25));
+    await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 

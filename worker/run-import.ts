@@ -47,13 +47,22 @@ async function readInThread(input: ReadingInput, signal: AbortSignal, take: (mes
   });
   const { promise: over, resolve, reject } = Promise.withResolvers<void>();
   const abort = () => reject(signal.reason);
+  let sending = Promise.resolve();
+  let isOver = false;
   signal.addEventListener("abort", abort, { once: true });
   thread.on("error", (error) => reject(explainDeath(error)));
-  thread.on("exit", () => reject(new Error("The reading thread ended without a word.")));
+  thread.on("exit", () => {
+    if (!isOver) reject(new Error("The reading thread ended without a word."));
+  });
   thread.on("message", (message: ReadingMessage) => {
-    if (message.kind === "end") resolve();
-    else if (message.kind === "failed") reject(new EngineError(message.code, message.message, { retry: false }));
-    else take(message).then(() => thread.postMessage("next"), reject);
+    isOver = message.kind !== "outcomes";
+    if (message.kind === "end") sending.then(resolve, reject);
+    else if (message.kind === "failed") sending.then(() => reject(new EngineError(message.code, message.message, { retry: false })), reject);
+    else {
+      // One on the way while the next is read.
+      sending = sending.then(() => thread.postMessage("next")).then(() => take(message));
+      sending.catch(reject);
+    }
   });
   try {
     await over;

@@ -33,7 +33,7 @@ export async function recordImported(db: Database, taskId: string, given: Import
     await insertDetections(tx, scanId, seen);
     await tx
       .update(task)
-      .set({ leaseUntil: sql`now() + make_interval(secs => ${leaseSeconds})`, failures: 0 })
+      .set({ leaseUntil: sql`now() + make_interval(secs => ${leaseSeconds})`, ...(fresh.length > 0 ? { failures: 0 } : {}) })
       .where(eq(task.id, taskId));
   });
 }
