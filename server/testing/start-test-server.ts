@@ -6,7 +6,7 @@ import type { Scan, ScanType } from "@periscan/contract/scan.ts";
 import type { Task } from "@periscan/contract/worker-protocol.ts";
 import { startEmbeddedPostgres } from "../db/embedded-postgres.ts";
 import { openKeys } from "../keys.ts";
-import { startServer } from "../start-server.ts";
+import { type ServerSettings, startServer } from "../start-server.ts";
 
 export interface Answer<T> {
   status: number;
@@ -14,7 +14,7 @@ export interface Answer<T> {
 }
 
 /** A server of its own on a fresh database, and the calls of a client and of a worker. The worker is the test itself: it says what it likes. */
-export async function startTestServer() {
+export async function startTestServer(settings: Partial<ServerSettings> = {}) {
   const folder = await mkdtemp(join(tmpdir(), "periscan-server-"));
   await chmod(folder, 0o755);
   const postgres = await startEmbeddedPostgres({ folder: join(folder, "postgres"), unsafeFast: true });
@@ -22,7 +22,7 @@ export async function startTestServer() {
   const { key } = await keys.createApiKey({ name: "test" });
   const { key: foreignKey } = await keys.createApiKey({ name: "foreign", workspace: "foreign" });
   const { token } = await keys.createWorkerToken({ name: "test" });
-  const server = await startServer({ databaseUrl: postgres.url, host: "127.0.0.1", port: 0, dataFolder: folder, logLevel: "silent" });
+  const server = await startServer({ databaseUrl: postgres.url, host: "127.0.0.1", port: 0, dataFolder: folder, logLevel: "silent", ...settings });
 
   async function call<T>(method: string, path: string, options: { body?: unknown; headers?: Record<string, string> } = {}): Promise<Answer<T>> {
     const json = options.body === undefined ? {} : { body: JSON.stringify(options.body) };
@@ -39,6 +39,7 @@ export async function startTestServer() {
     databaseUrl: postgres.url,
     keys,
     folder,
+    ours: asClient,
     foreign: { "x-hostedscan-api-key": foreignKey },
     workerToken: token,
     api: <T>(method: string, path: string, body?: unknown, headers: Record<string, string> = asClient) => call<T>(method, path, { body, headers }),
