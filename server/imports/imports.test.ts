@@ -6,6 +6,7 @@ import type { Scan, ScanType } from "@periscan/contract/scan.ts";
 import type { Source } from "@periscan/contract/source.ts";
 import type { ImportReport, Task } from "@periscan/contract/worker-protocol.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { openWorkspaces } from "../limits/workspaces.ts";
 import { claimSome, finishTask, getScan, startScan, startTestServer, type TestServer, tcpOutcome } from "../testing/start-test-server.ts";
 
 let server: TestServer;
@@ -317,6 +318,31 @@ test("a body that is no form is refused", async () => {
   expect((await send('--b\r\ncontent-disposition: form-data; name="file"; filename="f"\r\n\r\nhalf', "multipart/form-data; boundary=b")).status).toBe(400);
   const foreign = await fetch(new URL("/v1/results", server.url), { method: "POST", body: new FormData() });
   expect(foreign.status).toBe(401);
+});
+
+test("an import takes nothing from the allowance of scans and waits for none, and its new targets are within that of targets", async () => {
+  const workspaces = await openWorkspaces(server.databaseUrl);
+  try {
+    const used = async () => (await workspaces.list()).find(({ name }) => name === "default")?.used;
+    const before = await used();
+    await workspaces.limit("default", { scansPerMonth: 0, concurrentScans: 0, targets: (before?.targets ?? 0) + 1 });
+    const { id, state } = await upload();
+    expect(state).toBe("QUEUED");
+    const task = await claimed();
+    expect(await used()).toEqual(before);
+    const many = await report(task, [told("10.9.1.1", look([22])), told("10.9.1.2", look([22]))]);
+    expect(many).toMatchObject({ status: 400, body: { error: { code: "target.over_limit" } } });
+    expect(await used()).toEqual(before);
+    expect((await report(task, [told("10.9.1.1", look([22]))])).status).toBe(200);
+    await end(task, { code: "target.over_limit", message: "Too many.", retry: false });
+    // It was not read to its end, and what it told before is kept.
+    expect(await getScan(server, id)).toMatchObject({ state: "FAILED", error: { code: "target.over_limit" }, risks: { new_open: [{}] } });
+    // Of known targets a file may always tell.
+    expect((await importOnce([told("10.9.1.1", look([22, 80]))])).state).toBe("SUCCEEDED");
+  } finally {
+    await workspaces.limit("default", { scansPerMonth: null, concurrentScans: null, targets: null });
+    await workspaces.close();
+  }
 });
 
 test("a source has its id first, is its workspace's alone, and may go while its scans stay", async () => {
