@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Risk } from "@periscan/contract/risk.ts";
 import type { Scan, ScanType } from "@periscan/contract/scan.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { all, findProcesses, isWorker, kill, startTestPlatform, type TestPlatform, until } from "../platform.ts";
+import { all, findProcesses, isWorker, kill, runCommand, startTestPlatform, type TestPlatform, until } from "../platform.ts";
 
 let platform: TestPlatform;
 let sourceId: string;
@@ -220,6 +220,21 @@ test("an import goes on after its worker was killed in the middle, and counts ea
   expect(new Set(ended.targets.map(({ target }) => target)).size).toBe(6000);
   expect(ended.targets).toHaveLength(6000);
   expect(ended.risks.new_open).toHaveLength(24_000);
+});
+
+test("a file with more new targets than the workspace may have fails at once and says so", async () => {
+  const limit = async (targets: string) =>
+    expect((await runCommand(platform.dataFolder, ["workspace", "limit", "default", "--targets", targets])).code).toBe(0);
+  await platform.client.targets.create({ target: "known.example" });
+  const known = await all(platform.client.targets.list());
+  await limit(`${known.length}`);
+  const hit = hits("one").split("\n")[0]?.replaceAll("shop.example", "over.example") ?? "";
+  try {
+    expect(await importText("NUCLEI", hit, "over.example")).toMatchObject({ state: "FAILED", error: { code: "target.over_limit" }, targets: [] });
+    expect(await all(platform.client.targets.list())).toEqual(known);
+  } finally {
+    await limit("none");
+  }
 });
 
 test("the command line imports a file, shows its risks and keeps its files", async () => {
