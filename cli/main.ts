@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError, Help } from "commander";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addEnginesCommand } from "./commands/engines.ts";
+import { addImportCommand } from "./commands/import.ts";
 import { addKeyCommand } from "./commands/key.ts";
 import { addReportCommands } from "./commands/reports.ts";
 import { addResultsCommand } from "./commands/results.ts";
@@ -10,6 +11,7 @@ import { addRoleCommands } from "./commands/roles.ts";
 import { addScanCommand } from "./commands/scan.ts";
 import { addScansCommand } from "./commands/scans.ts";
 import { addSchedulesCommand } from "./commands/schedules.ts";
+import { addSourcesCommand } from "./commands/sources.ts";
 import { addTargetsCommand } from "./commands/targets.ts";
 import { addTestCommand } from "./commands/test.ts";
 import { addWebhooksCommand } from "./commands/webhooks.ts";
@@ -47,6 +49,8 @@ for (const add of [
   addResultsCommand,
   addReportCommands,
   addWebhooksCommand,
+  addImportCommand,
+  addSourcesCommand,
   addRoleCommands,
   addEnginesCommand,
   addKeyCommand,

@@ -8,6 +8,7 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from "@periscan/server/d
 import { type Keys, openKeys } from "@periscan/server/keys.ts";
 import { startServer } from "@periscan/server/start-server.ts";
 import { explainListen } from "./explain-listen.ts";
+import { readImportLimit } from "./read-import-limit.ts";
 import { takeRuntime } from "./runtime-file.ts";
 
 export interface PlatformSettings {
@@ -42,7 +43,7 @@ export async function startPlatform(settings: PlatformSettings): Promise<Platfor
     const stopWatching = watchPostgres(postgres, database);
     undo.push(stopWatching);
     const { keyFile, token } = await ensureKeys(postgres.url, dataFolder);
-    const server = await startServer({ databaseUrl: postgres.url, host, port, dataFolder, logLevel }).catch((cause) => {
+    const server = await startServer({ databaseUrl: postgres.url, host, port, dataFolder, logLevel, ...readImportLimit() }).catch((cause) => {
       throw explainListen(cause, settings);
     });
     undo.push(() => server.stop());

@@ -73,6 +73,7 @@ export const Scan = z
     targets: z.array(ScanTarget),
     options: z.record(z.string(), z.unknown()),
     error: z.object({ code: z.string(), message: z.string() }).optional().describe("Why the scan failed, or does not run."),
+    source_id: z.string().optional().describe("Where an imported scan came from."),
     scheduled_by: z.string().optional().describe("The schedule that made it."),
     created_at: z.iso.datetime(),
     started_at: z.iso.datetime().optional(),

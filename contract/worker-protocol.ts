@@ -26,6 +26,7 @@ export const ClaimRequest = z.object({
     .describe(
       "The types whose engine fits into the memory that is free now. A workspace's oldest task is never passed over by one of its own that fits better.",
     ),
+  imports: z.boolean().optional().describe("Whether an import fits into the memory that is free now; absent where this worker reads none."),
   wait_seconds: z.int().min(0).max(60),
 });
 export type ClaimRequest = z.infer<typeof ClaimRequest>;
@@ -39,6 +40,14 @@ export const Task = z.object({
   targets: z
     .array(z.object({ target_id: z.string(), target: z.string(), known: z.array(Observation), login: TargetLogin.optional() }))
     .describe("Only those that have no outcome yet; with what was seen of them before, and the login where the scan uses it."),
+  import: z
+    .object({
+      size_bytes: z.int().min(0),
+      target: z.string().optional().describe("Canonical: what the file is of, where it does not say so itself."),
+      known: z.boolean().describe("An earlier import read the same bytes: `POST tasks/:id/recall` takes over what it told, where that still holds."),
+    })
+    .optional()
+    .describe("The task is to read a file and not to scan: `targets` is empty, and `GET tasks/:id/file?attempt=` answers the file."),
   policy: z.object({ allow_loopback: z.boolean() }),
   deadline_seconds: z.int().min(1).describe("From now on; the worker ends the attempt then."),
   heartbeat_seconds: z.number().positive(),
@@ -67,6 +76,34 @@ export const OutcomeReport = z.object({
   outcome: Outcome,
 });
 export type OutcomeReport = z.infer<typeof OutcomeReport>;
+
+/** The most outcomes of one `ImportReport`. */
+export const maxReportOutcomes = 1000;
+
+/**
+ * Some of the outcomes that a file tells of; its targets are made when they are told. A target counts once: what is sent again, by this attempt or
+ * by the one that begins the file anew, changes nothing.
+ */
+export const ImportReport = z.object({
+  attempt: Attempt,
+  sequence: z.int().min(1),
+  outcomes: z
+    .array(
+      z.object({
+        target: z.string().min(1).max(2048).describe("In canonical form."),
+        resolved_target: z.string().max(2048).optional(),
+        observed_at: z.iso.datetime().optional().describe("When the file says that the target was looked at."),
+        outcome: Outcome,
+      }),
+    )
+    .min(1)
+    .max(maxReportOutcomes),
+});
+export type ImportReport = z.infer<typeof ImportReport>;
+
+/** Whether everything that the file tells was taken over from the earlier import; where not, it must be read. */
+export const Recall = z.object({ attempt: Attempt });
+export const RecallAnswer = z.object({ data: z.object({ recalled: z.boolean() }) });
 
 export const AttemptEnd = z.object({
   attempt: Attempt,

@@ -3,8 +3,9 @@ import type { NewNotification, Notification, NotificationUpdate } from "@perisca
 import type { NewReport, Report } from "@periscan/contract/report.ts";
 import type { Risk } from "@periscan/contract/risk.ts";
 import type { RiskEvent } from "@periscan/contract/risk-event.ts";
-import { isFinalState, type NewScan, type Scan } from "@periscan/contract/scan.ts";
+import { isFinalState, type NewScan, type Scan, type ScanType } from "@periscan/contract/scan.ts";
 import type { NewSchedule, Schedule, ScheduleRun, ScheduleUpdate } from "@periscan/contract/schedule.ts";
+import type { NewSource, Source } from "@periscan/contract/source.ts";
 import type { NewTarget, Target, TargetLogin, TargetObservation, TargetUpdate } from "@periscan/contract/target.ts";
 import type { Delivery, NewWebhook, Webhook, WebhookEvent, WebhookUpdate, WebhookWithSecret } from "@periscan/contract/webhook.ts";
 
@@ -45,12 +46,23 @@ export interface DownloadedFile {
   body: ReadableStream<Uint8Array>;
 }
 
+export interface ImportedFile {
+  type: ScanType;
+  sourceId: string;
+  /** In Node, `openAsBlob` of node:fs gives a file that is sent from the disk. */
+  file: Blob;
+  fileName?: string;
+  /** What the file is of, where it names none. */
+  target?: string;
+}
+
 interface Page<T> {
   data: T[];
   next_page_token?: string;
 }
 
 interface Call {
+  /** Sent as JSON, or as it is where it is a form. */
   body?: unknown;
   query?: Record<string, string>;
   signal?: AbortSignal | undefined;
@@ -61,8 +73,9 @@ export function createClient({ server, apiKey }: ClientSettings) {
   async function send(method: string, path: string, { body, query, signal }: Call = {}): Promise<Response> {
     const url = new URL(path, server);
     for (const [name, value] of Object.entries(query ?? {})) url.searchParams.set(name, value);
-    const headers = { "x-hostedscan-api-key": apiKey, ...(body === undefined ? {} : { "content-type": "application/json" }) };
-    const init = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }), ...(signal ? { signal } : {}) };
+    const headers = { "x-hostedscan-api-key": apiKey, ...(body === undefined || body instanceof FormData ? {} : { "content-type": "application/json" }) };
+    const payload = body === undefined ? {} : { body: body instanceof FormData ? body : JSON.stringify(body) };
+    const init = { method, headers, ...payload, ...(signal ? { signal } : {}) };
     const response = await (method === "GET" ? fetchPatiently(url, init) : fetchOnce(url, init));
     if (!response.ok) throw await readProblem(response);
     return response;
@@ -178,7 +191,25 @@ export function createClient({ server, apiKey }: ClientSettings) {
       /** What became of its occurrences, newest first. */
       runs: (id: string, filters: Filters = {}) => list<ScheduleRun>(`${byId("schedules", id)}/runs`, filters),
     },
+    sources: {
+      create: (source: NewSource) => read<Source>("POST", "/v1/sources", { body: source }),
+      get: (id: string) => read<Source>("GET", byId("sources", id)),
+      list: () => list<Source>("/v1/sources", {}),
+      /** Its scans and their risks stay. */
+      delete: async (id: string): Promise<void> => {
+        await send("DELETE", byId("sources", id));
+      },
+    },
     results: {
+      /** Imports a file of an engine. Answers the scan that reads it; `waitForScan` waits for its end. */
+      import: ({ type, sourceId, file, fileName = "file", target }: ImportedFile) => {
+        const body = new FormData();
+        body.set("scan_type", type);
+        body.set("source_id", sourceId);
+        if (target !== undefined) body.set("target", target);
+        body.set("file", file, fileName);
+        return read<Scan>("POST", "/v1/results", { body });
+      },
       /** The file as a stream; the server waits for one that is still being made. */
       download: (id: string) => download(byId("results", id)),
     },

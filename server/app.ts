@@ -6,12 +6,14 @@ import { jsonSchemaTransform, serializerCompiler, validatorCompiler, type ZodTyp
 import qs from "qs";
 import { addAcceptanceRoutes } from "./api/acceptances.ts";
 import { addHealthRoutes } from "./api/health.ts";
+import { addImportRoutes } from "./api/imports.ts";
 import { addNotificationRoutes } from "./api/notifications.ts";
 import { addReportRoutes } from "./api/reports.ts";
 import { addResultRoutes } from "./api/results.ts";
 import { addRiskRoutes } from "./api/risks.ts";
 import { addScanRoutes } from "./api/scans.ts";
 import { addScheduleRoutes } from "./api/schedules.ts";
+import { addSourceRoutes } from "./api/sources.ts";
 import { addTargetDetailRoutes } from "./api/target-details.ts";
 import { addTargetRoutes } from "./api/targets.ts";
 import { addWebhookRoutes } from "./api/webhooks.ts";
@@ -57,6 +59,8 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
     addWebhookRoutes(typed, services);
     addNotificationRoutes(typed, services);
     addScheduleRoutes(typed, services);
+    addSourceRoutes(typed, services);
+    await addImportRoutes(typed, services);
     addHealthRoutes(typed, services);
   });
   await app.register(async (scope) => addWorkerRoutes(scope.withTypeProvider<ZodTypeProvider>(), services));

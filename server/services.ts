@@ -33,5 +33,7 @@ export interface Services {
   mailer: Mailer | undefined;
   /** The server's address as people reach it, for links in messages. */
   publicUrl: string | undefined;
+  /** The largest file that may be imported. */
+  maxImportBytes: number;
   log: Logger;
 }

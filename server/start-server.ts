@@ -34,7 +34,11 @@ export interface ServerSettings extends LimitSettings {
   outgoing?: OutgoingPolicy;
   /** False leaves the deliveries of webhooks and notifications to other servers on the same database. */
   delivers?: boolean;
+  /** The largest file that may be imported. */
+  maxImportMegabytes?: number;
 }
+
+const defaultMaxImportMegabytes = 512;
 
 export interface RunningServer {
   url: string;
@@ -58,6 +62,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
     allowLoopback: isLoopbackHost(settings.host),
     outgoing: settings.outgoing ?? readOutgoingPolicy(process.env),
     mailer: openMailer(process.env),
+    maxImportBytes: (settings.maxImportMegabytes ?? defaultMaxImportMegabytes) * 1024 ** 2,
     publicUrl: readPublicUrl(process.env),
   };
   await startRendering(services);

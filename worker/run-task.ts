@@ -6,6 +6,7 @@ import { EngineError, type EngineEvent, type EngineLimits, type EngineRunner, ty
 import { findEngine } from "@periscan/engines/registry.ts";
 import type { Logger } from "pino";
 import { pinTarget } from "./pin-target.ts";
+import { runImport } from "./run-import.ts";
 import { AttemptOverError, RefusedError, type ServerClient } from "./server-client.ts";
 
 export interface TaskContext {
@@ -33,7 +34,8 @@ export async function runTask(task: Task, context: TaskContext): Promise<void> {
   log.info({ targets: task.targets.length }, "attempt starts");
   let error: AttemptEnd["error"];
   try {
-    await runEngine(task, { ...context, log }, attempt, signal);
+    if (task.import) await runImport(task, context, { signal, onProgress: (fraction) => attempt.take({ kind: "progress", fraction }) });
+    else await runEngine(task, { ...context, log }, attempt, signal);
   } catch (cause) {
     error = describeFailure(cause, signal);
     log.warn({ err: cause, code: error?.code }, "attempt failed");
@@ -160,6 +162,7 @@ function describeFailure(cause: unknown, signal: AbortSignal): AttemptEnd["error
   if (signal.aborted && signal.reason instanceof DeadlineError) return { code: "task.deadline", message: "The time limit passed.", retry: false };
   if (signal.aborted) return { code: "worker.stopped", message: "The worker was stopped.", retry: true };
   if (cause instanceof EngineError) return { code: cause.code, message: cause.message, retry: cause.retry };
+  if (cause instanceof RefusedError && cause.code === "target.over_limit") return { code: cause.code, message: cause.message, retry: false };
   if (cause instanceof RefusedError) return { code: "server.refused", message: `What the engine found could not be stored: ${cause.message}`, retry: true };
   return { code: "worker.error", message: "The worker failed; its log has the cause.", retry: true };
 }

@@ -1,5 +1,16 @@
+import { createWriteStream } from "node:fs";
+import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type AttemptEnd, ClaimAnswer, type ClaimRequest, type Heartbeat, type OutcomeReport, type Task } from "@periscan/contract/worker-protocol.ts";
+import {
+  type AttemptEnd,
+  ClaimAnswer,
+  type ClaimRequest,
+  type Heartbeat,
+  type ImportReport,
+  type OutcomeReport,
+  RecallAnswer,
+  type Task,
+} from "@periscan/contract/worker-protocol.ts";
 
 /** The attempt is over: cancelled, past its deadline, or given to another worker. Whatever it still has to say is dropped. */
 export class AttemptOverError extends Error {
@@ -10,9 +21,12 @@ export class AttemptOverError extends Error {
 export class RefusedError extends Error {
   override readonly name = "RefusedError";
   readonly status: number;
-  constructor(status: number, message: string) {
+  /** The server's own, where it gave one. */
+  readonly code: string | undefined;
+  constructor(status: number, message: string, code?: string) {
     super(message);
     this.status = status;
+    this.code = code;
   }
 }
 
@@ -20,6 +34,12 @@ export interface ServerClient {
   claim(request: ClaimRequest, signal: AbortSignal): Promise<Task | null>;
   heartbeat(taskId: string, body: Heartbeat, signal: AbortSignal): Promise<void>;
   uploadNative(taskId: string, part: { targetId: string; attempt: number; content: Uint8Array }, signal: AbortSignal): Promise<void>;
+  /** Whether what the import's file tells was taken over from an earlier import. */
+  recall(taskId: string, attempt: number, signal: AbortSignal): Promise<boolean>;
+  /** Writes the file of an import to `path`. */
+  downloadFile(taskId: string, file: { attempt: number; path: string }, signal: AbortSignal): Promise<void>;
+  /** `outcomes` is the JSON of a list of `ImportReport`'s. */
+  sendImported(taskId: string, report: Omit<ImportReport, "outcomes"> & { outcomes: string }, signal: AbortSignal): Promise<void>;
   sendOutcome(taskId: string, report: OutcomeReport, signal: AbortSignal): Promise<void>;
   endAttempt(taskId: string, end: AttemptEnd, signal: AbortSignal): Promise<void>;
 }
@@ -46,8 +66,14 @@ export function createServerClient({ server, token }: { server: string; token: s
     });
     const text = await response.text();
     if (response.status === 409) throw new AttemptOverError("attempt over");
-    if (!response.ok) throw new RefusedError(response.status, readMessage(text) ?? `The server answered ${response.status}.`);
+    if (!response.ok) throw refused(response.status, text);
     return JSON.parse(text);
+  };
+  const download = async ({ path, to, signal }: { path: string; to: string; signal: AbortSignal }): Promise<void> => {
+    const response = await fetch(new URL(path, server), { headers: { authorization: `Bearer ${token}` }, signal });
+    if (response.status === 409) throw new AttemptOverError("attempt over");
+    if (!response.ok || !response.body) throw refused(response.status, await response.text());
+    await pipeline(response.body, createWriteStream(to, { mode: 0o600 }));
   };
   const post = (path: string, body: unknown, signal: AbortSignal) =>
     repeat(() => call({ method: "POST", path, body: JSON.stringify(body), signal, timeoutSeconds: 60 }), signal);
@@ -63,6 +89,14 @@ export function createServerClient({ server, token }: { server: string; token: s
     uploadNative: async (taskId, { targetId, attempt, content }, signal) => {
       const path = taskPath(taskId, `native/${encodeURIComponent(targetId)}?attempt=${attempt}`);
       await repeat(() => call({ method: "PUT", path, body: content, signal, timeoutSeconds: 120 }), signal);
+    },
+    recall: async (taskId, attempt, signal) => RecallAnswer.parse(await post(taskPath(taskId, "recall"), { attempt }, signal)).data.recalled,
+    downloadFile: async (taskId, { attempt, path }, signal) => {
+      await repeat(() => download({ path: taskPath(taskId, `file?attempt=${attempt}`), to: path, signal }), signal);
+    },
+    sendImported: async (taskId, { attempt, sequence, outcomes }, signal) => {
+      const body = `{"attempt":${attempt},"sequence":${sequence},"outcomes":${outcomes}}`;
+      await repeat(() => call({ method: "POST", path: taskPath(taskId, "imported"), body, signal, timeoutSeconds: 120 }), signal);
     },
     sendOutcome: async (taskId, report, signal) => {
       await post(taskPath(taskId, "outcomes"), report, signal);
@@ -93,10 +127,15 @@ async function repeat<T>(action: () => Promise<T>, signal: AbortSignal): Promise
 const isPassing = (error: unknown): boolean =>
   !(error instanceof AttemptOverError) && !(error instanceof RefusedError && error.status < 500 && error.status !== 429);
 
-function readMessage(text: string): string | undefined {
+function refused(status: number, text: string): RefusedError {
+  const { code, message = `The server answered ${status}.` } = readProblem(text);
+  return new RefusedError(status, message, code);
+}
+
+function readProblem(text: string): { code?: string; message?: string } {
   try {
-    return (JSON.parse(text) as { error?: { message?: string } }).error?.message;
+    return (JSON.parse(text) as { error?: { code?: string; message?: string } }).error ?? {};
   } catch {
-    return undefined;
+    return {};
   }
 }

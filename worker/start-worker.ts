@@ -8,6 +8,7 @@ import { readStartTicks } from "@periscan/engines/kit/process-identity.ts";
 import { engines, findEngine } from "@periscan/engines/registry.ts";
 import type { Logger } from "pino";
 import manifest from "./package.json" with { type: "json" };
+import { importMemoryMegabytes } from "./run-import.ts";
 import { runTask } from "./run-task.ts";
 import { createServerClient, RefusedError, type ServerClient } from "./server-client.ts";
 
@@ -44,7 +45,7 @@ export const defaultMemoryMegabytes = (): number => Math.min(4096, Math.floor(to
 export function startWorker(settings: WorkerSettings): RunningWorker {
   const stopping = new AbortController();
   const client = createServerClient(settings);
-  const running = new Map<Promise<void>, Task["type"]>();
+  const running = new Map<Promise<void>, Task>();
   const context = {
     client,
     enginesFolder: settings.enginesFolder,
@@ -62,7 +63,7 @@ export function startWorker(settings: WorkerSettings): RunningWorker {
       const task = await claimNext({ client, settings, running: [...running.values()], signal: stopping.signal });
       if (!task) continue;
       const attempt = runTask(task, context).finally(() => running.delete(attempt));
-      running.set(attempt, task.type);
+      running.set(attempt, task);
     }
     await Promise.all(running.keys());
     rmSync(context.workFolder, { recursive: true, force: true });
@@ -91,19 +92,20 @@ function makeWorkFolder(parent: string): string {
 interface Claiming {
   client: ServerClient;
   settings: WorkerSettings;
-  /** The types of the tasks that run here now. */
-  running: Task["type"][];
+  /** The tasks that run here now. */
+  running: Task[];
   signal: AbortSignal;
 }
 
 async function claimNext({ client, settings, running, signal }: Claiming) {
   const statuses = await probeEngines(settings);
-  const used = running.reduce((sum, type) => sum + memoryOf(type), 0);
+  const used = running.reduce((sum, task) => sum + (task.import ? importMemoryMegabytes : memoryOf(task.type)), 0);
   const fitting = statuses.filter(({ ready, type }) => ready && used + memoryOf(type) <= settings.memoryMegabytes).map(({ type }) => type);
+  const imports = used + importMemoryMegabytes <= settings.memoryMegabytes;
   // An engine that is missing may be installed, and memory may become free, at any moment: then look again soon.
-  const wait_seconds = fitting.length === statuses.length ? waitSeconds : shortWaitSeconds;
+  const wait_seconds = fitting.length === statuses.length && imports ? waitSeconds : shortWaitSeconds;
   try {
-    return await client.claim({ worker: { name: settings.name, version: manifest.version }, engines: statuses, fitting, wait_seconds }, signal);
+    return await client.claim({ worker: { name: settings.name, version: manifest.version }, engines: statuses, fitting, imports, wait_seconds }, signal);
   } catch (error) {
     if (signal.aborted) return null;
     const refused = error instanceof RefusedError && error.status === 401;

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { ensureDataFolder } from "../data-folder.ts";
 import { readCount } from "../read-count.ts";
+import { readImportLimit } from "../read-import-limit.ts";
 import { UserError } from "../user-error.ts";
 
 interface Listen {
@@ -81,7 +82,7 @@ async function serve({ host, port }: Listen): Promise<void> {
   const { startServer } = await import("@periscan/server/start-server.ts");
   const { explainListen } = await import("../explain-listen.ts");
   const stopped = waitForStop();
-  const settings = { databaseUrl, host, port, dataFolder: ensureDataFolder(), logLevel: process.env.PERISCAN_LOG_LEVEL ?? "info" };
+  const settings = { databaseUrl, host, port, dataFolder: ensureDataFolder(), logLevel: process.env.PERISCAN_LOG_LEVEL ?? "info", ...readImportLimit() };
   const server = await startServer(settings).catch((cause) => {
     throw explainListen(cause, settings);
   });

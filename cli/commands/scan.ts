@@ -66,6 +66,7 @@ Without a running platform this starts one for the length of the scan. Ctrl-C ca
     .action(cancelScan);
 }
 
+/** A scan type as people write it: `nmap-udp` is NMAP_UDP. */
 export function readType(text: string): ScanType {
   const type = ScanType.safeParse(text.toUpperCase().replaceAll("-", "_"));
   if (type.success) return type.data;
@@ -149,7 +150,7 @@ async function startScan(client: Client, request: NewScan): Promise<Scan> {
 }
 
 /** Aborted at the first Ctrl-C; the second leaves at once. */
-function watchInterrupts(): AbortSignal {
+export function watchInterrupts(): AbortSignal {
   const interrupted = new AbortController();
   const interrupt = () => {
     if (interrupted.signal.aborted) process.exit(130);
@@ -161,7 +162,7 @@ function watchInterrupts(): AbortSignal {
 }
 
 /** Waits through anything but a remote server that is gone. An interrupt cancels the scan. */
-async function waitForEnd(first: Session, id: string, interrupted: AbortSignal): Promise<{ scan: Scan; session: Session }> {
+export async function waitForEnd(first: Session, id: string, interrupted: AbortSignal): Promise<{ scan: Scan; session: Session }> {
   let current = first;
   const cancel = () => {
     console.error("\nCancelling the scan; Ctrl-C again leaves it as it is.");
@@ -182,7 +183,8 @@ async function waitForEnd(first: Session, id: string, interrupted: AbortSignal):
   }
 }
 
-async function collect(client: Client, scan: Scan, output: string) {
+/** Saves the files of an ended scan, and reads its risks from them. */
+export async function collect(client: Client, scan: Scan, output: string) {
   const files = await saveResults(client, scan, output);
   const { risks } = await readDocument(client, scan);
   return { files, risks };

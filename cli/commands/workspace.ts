@@ -28,8 +28,9 @@ export function addWorkspaceCommand(program: Command): void {
     .action(limitWorkspace);
 }
 
-const readLimit = (text: string): number | null => {
-  if (text === "none") return null;
+/** `none` stays a word here: commander makes an empty text of null. */
+const readLimit = (text: string): number | "none" => {
+  if (text === "none") return text;
   try {
     return readCount(text);
   } catch {
@@ -65,7 +66,8 @@ const toRow = ({ name, limits, used }: WorkspaceListing): string[] => [
 
 const ofLimit = (used: number, limit: number | null): string => (limit === null ? `${used}` : `${used} of ${limit}`);
 
-async function limitWorkspace(name: string, change: Partial<WorkspaceLimits>): Promise<void> {
+async function limitWorkspace(name: string, given: Partial<Record<keyof WorkspaceLimits, number | "none">>): Promise<void> {
+  const change: Partial<WorkspaceLimits> = Object.fromEntries(Object.entries(given).map(([limit, value]) => [limit, value === "none" ? null : value]));
   if (Object.keys(change).length === 0) throw new UserError("Give at least one limit; --help lists them.", { exitCode: 2 });
   if (!(await withWorkspaces((open) => open.limit(name, change))))
     throw new UserError(`There is no workspace ${name}; \`periscan workspace list\` shows them.`, { exitCode: 2 });

@@ -55,6 +55,23 @@ export interface RunContext {
   log(message: string, fields?: Record<string, unknown>): void;
 }
 
+export interface ReadContext {
+  type: ScanType;
+  /** What the file is of, as whoever imports it says; needed where the file does not name it. */
+  target?: ParsedTarget;
+}
+
+/** What a file of an engine tells of one target. */
+export interface ReadOutcome {
+  /** Something that `parseTarget` takes for one target. */
+  target: string;
+  /** The address that was scanned, where the file tells it beside the target's name. */
+  address?: string;
+  /** When the target was looked at; absent where the file does not say so. */
+  observedAt?: Date;
+  outcome: Outcome;
+}
+
 export interface InstallContext {
   enginesFolder: string;
   /** Aborted where the user stops it: the next install begins anew. */
@@ -73,6 +90,11 @@ export interface EngineRunner {
   selfTest(context: RunContext): Promise<string>;
   /** Yields progress and each target's outcome as it comes; returning is the end marker. A target without an outcome by then counts as missing. */
   run(task: EngineTask, context: RunContext): AsyncIterable<EngineEvent>;
+  /**
+   * Reads a whole file of the engine's, ours or another's: each target once, the same for the same file. Throws `ParseError` where it is not such a
+   * file, or is cut off; what was yielded before is then whole. Where the file does not say what was looked at, the outcome is partial.
+   */
+  read(file: AsyncIterable<Uint8Array>, context: ReadContext): AsyncIterable<ReadOutcome>;
 }
 
 /** What the rest of Periscan knows of an engine. Everything here is pure: no clock, network, log or id. */

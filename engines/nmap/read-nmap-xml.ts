@@ -29,6 +29,8 @@ export interface NmapPort {
 export interface NmapExtraPorts {
   state: string;
   count: number;
+  /** Absent in the output of old versions. */
+  protocol?: string;
   ports?: string;
   /** Nmap's word for why, such as `no-response`. */
   reason?: string;
@@ -37,6 +39,9 @@ export interface NmapExtraPorts {
 export interface NmapHost {
   /** The scanned address, in canonical form. */
   address: string;
+  /** The name that Nmap was told to scan. */
+  userName?: string;
+  endedAt?: Date;
   isUp: boolean;
   /** How Nmap knows, such as `echo-reply`, or `user-set` where it was told to take the host for up. */
   upReason: string;
@@ -79,8 +84,9 @@ function createNmapReader(): NmapReader {
     taskbegin: ({ task = "" }) => events.push({ kind: "phase", name: task, fraction: 0 }),
     taskprogress: ({ task = "", percent }) => events.push({ kind: "phase", name: task, fraction: Math.min(1, Number(percent) / 100 || 0) }),
     taskend: ({ task = "" }) => events.push({ kind: "phase", name: task, fraction: 1 }),
-    host: ({ timedout }) => {
-      host = { address: "", isUp: false, upReason: "", timedOut: timedout === "true", ports: [], extraPorts: [] };
+    host: ({ timedout, endtime }) => {
+      const ended = readTime(endtime);
+      host = { address: "", ...ended, isUp: false, upReason: "", timedOut: timedout === "true", ports: [], extraPorts: [] };
       xml.startKeeping();
     },
     finished: ({ exit }) => events.push({ kind: "finished", succeeded: exit === "success" }),
@@ -89,6 +95,9 @@ function createNmapReader(): NmapReader {
     status: ({ state, reason = "" }, current) => Object.assign(current, { isUp: state === "up", upReason: clip(reason) }),
     address: ({ addr = "", addrtype }, current) => {
       if (addrtype !== "mac") current.address = parseAddress(addr) ?? "";
+    },
+    hostname: ({ name = "", type }, current) => {
+      if (type === "user" && name !== "") current.userName ??= clip(name);
     },
     extraports: ({ state = "", count }, current) => current.extraPorts.push({ state, count: Number(count) || 0 }),
     extrareasons: (attributes, current) => addReason(current, attributes),
@@ -138,6 +147,11 @@ function createNmapReader(): NmapReader {
   };
 }
 
+/** Seconds since 1970. */
+function readTime(text: string | undefined): { endedAt?: Date } {
+  return text !== undefined && /^[1-9]\d{0,10}$/.test(text) ? { endedAt: new Date(Number(text) * 1000) } : {};
+}
+
 function readPort({ protocol, portid }: Attributes): NmapPort {
   const number = Number(portid);
   if ((protocol !== "tcp" && protocol !== "udp") || !Number.isInteger(number) || number < 0 || number > 65_535)
@@ -164,9 +178,10 @@ const maxTextCharacters = 500;
 const clip = (text: string): string => (text.length > maxTextCharacters ? `${text.slice(0, maxTextCharacters)}…` : text);
 
 /** Ports of one state may have several reasons: all their ports together are the ports of the state. */
-function addReason(host: NmapHost, { reason, ports }: Attributes): void {
+function addReason(host: NmapHost, { reason, ports, proto }: Attributes): void {
   const group = host.extraPorts.at(-1);
   if (!group) return;
   group.reason ??= reason ?? "";
+  if (proto !== undefined) group.protocol ??= proto;
   if (ports !== undefined) group.ports = group.ports === undefined ? ports : `${group.ports},${ports}`;
 }

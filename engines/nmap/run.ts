@@ -4,6 +4,7 @@ import { findProgram } from "../kit/find-program.ts";
 import { type EngineProcess, startProcess } from "../kit/start-process.ts";
 import { findPrivilege, install, probe, rawSocketsMissing } from "./install.ts";
 import { isUdp, type NmapOptions } from "./options.ts";
+import { readNmapFile } from "./read-nmap-file.ts";
 import { type NmapEvent, readNmapXml } from "./read-nmap-xml.ts";
 import { type RunFacts, readOutcome } from "./read-outcome.ts";
 import { testTcp, testUdp } from "./self-test.ts";
@@ -13,6 +14,7 @@ export const createRunner = (settings: { needsRaw: boolean }): EngineRunner => (
   probe: () => probe(settings),
   install,
   run: runNmap,
+  read: readNmapFile,
   selfTest: settings.needsRaw ? testUdp : testTcp,
 });
 

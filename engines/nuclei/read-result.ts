@@ -39,6 +39,7 @@ const Result = z.object({
   request: z.string().optional(),
   response: z.string().optional(),
   "curl-command": z.string().optional(),
+  timestamp: z.string().max(100).optional(),
   "matcher-status": z.boolean().optional(),
 });
 export type NucleiResult = z.infer<typeof Result>;

@@ -10,6 +10,8 @@ import { markerElement } from "./write-result.ts";
 
 export interface ReportOutcome {
   address: string;
+  /** When the scan of the host ended, or else the whole scan. */
+  observedAt?: Date;
   outcome: Outcome;
 }
 
@@ -35,7 +37,7 @@ export async function* readOpenvasXml(chunks: AsyncIterable<Uint8Array>): AsyncI
 const records: Record<string, string[]> = {
   results: ["result"],
   errors: ["error"],
-  report: ["host", "scan_run_status"],
+  report: ["host", "scan_run_status", "scan_end"],
 };
 
 const mostRecordElements = 5000;
@@ -74,6 +76,7 @@ interface ReportHost {
   results: ScanResult[];
   marker?: Outcome;
   ended: boolean;
+  endedAt?: Date;
   errors: string[];
 }
 
@@ -81,6 +84,7 @@ function createReport() {
   const hosts = new Map<string, ReportHost>();
   const tests = new Map<string, TestFacts>();
   let status: string | undefined;
+  let scanEnd: Date | undefined;
   let results = 0;
   const hostOf = (text: string): ReportHost => {
     const address = parseAddress(text.trim());
@@ -94,9 +98,18 @@ function createReport() {
     if (record.name === "scan_run_status") {
       if (status !== undefined) throw new ParseError("The file has more than one report; import them one by one.");
       status = record.text;
-    } else if (parent === "report") hostOf(childText(record, "ip")).ended ||= childText(record, "end") !== "";
+    } else if (record.name === "scan_end") scanEnd = readTime(record.text);
+    else if (parent === "report") takeHost(record);
     else if (parent === "errors") hostOf(childText(record, "host")).errors.push(childText(record, "description").slice(0, 300));
     else takeResult(record);
+  }
+
+  function takeHost(record: OspElement): void {
+    const host = hostOf(childText(record, "ip"));
+    const end = childText(record, "end");
+    host.ended ||= end !== "";
+    const endedAt = readTime(end);
+    if (endedAt) host.endedAt = endedAt;
   }
 
   function takeResult(record: OspElement): void {
@@ -115,10 +128,16 @@ function createReport() {
 
   function* finish(): Iterable<ReportOutcome> {
     if (status === undefined) throw new ParseError("The report does not say how its scan ended.");
-    for (const [address, host] of hosts) yield { address, outcome: check(host.marker ? readOwn(host, host.marker, tests) : readForeign(host, status, tests)) };
+    for (const [address, host] of hosts) {
+      const at = host.endedAt ?? scanEnd;
+      const outcome = check(host.marker ? readOwn(host, host.marker, tests) : readForeign(host, status, tests));
+      yield { address, ...(at ? { observedAt: at } : {}), outcome };
+    }
   }
   return { take, finish };
 }
+
+const readTime = (text: string): Date | undefined => (/^\d{4}-\d\d-\d\dT/.test(text) && !Number.isNaN(Date.parse(text)) ? new Date(text) : undefined);
 
 function check(outcome: Outcome): Outcome {
   const parsed = Outcome.safeParse(outcome);

@@ -7,6 +7,7 @@ import { install, probe } from "./install.ts";
 import { findVanished } from "./look-again.ts";
 import type { OpenvasOptions } from "./options.ts";
 import { OspRefusal } from "./osp-client.ts";
+import { readOpenvasFile } from "./read-openvas-file.ts";
 import { type HostReport, type RunFacts, readOutcome } from "./read-outcome.ts";
 import { Reading } from "./reading.ts";
 import { openScan, type RemoteScan } from "./remote-scan.ts";
@@ -15,7 +16,7 @@ import { createTestCatalogue, type TestCatalogue } from "./test-catalogue.ts";
 import { type UsedScanner, useScanner } from "./use-scanner.ts";
 import { writeHostResults } from "./write-result.ts";
 
-export const runner: EngineRunner = { probe, install, run: runOpenvas, selfTest };
+export const runner: EngineRunner = { probe, install, run: runOpenvas, read: readOpenvasFile, selfTest };
 
 /** How often the scan is looked at. */
 const pollSeconds = 1;

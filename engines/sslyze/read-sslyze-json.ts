@@ -12,7 +12,7 @@ export interface SslyzeDocument {
 }
 
 /** A server's entry is 200 kB, and up to 5 MB with the largest chains that a server can send. */
-const maxBytes = 512 * 1024 ** 2;
+const maxBytes = 256 * 1024 ** 2;
 const maxDepth = 64;
 
 /**

@@ -8,10 +8,11 @@ import { install, probe, pythonOf, sslyzeMissing } from "./install.ts";
 import type { SslyzeOptions } from "./options.ts";
 import { planTarget } from "./plan-ports.ts";
 import { type PortReport, readOutcome } from "./read-outcome.ts";
+import { readSslyzeFile } from "./read-sslyze-file.ts";
 import { LateError, type ServerScan, scanServer, stillAnswers } from "./run-server.ts";
 import { selfTest } from "./self-test.ts";
 
-export const runner: EngineRunner = { probe, install, run: runSslyze, selfTest };
+export const runner: EngineRunner = { probe, install, run: runSslyze, read: readSslyzeFile, selfTest };
 
 interface TargetScan {
   target: PinnedTarget;

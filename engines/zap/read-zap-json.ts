@@ -1,5 +1,6 @@
 import type { Detection, Outcome } from "@periscan/contract/outcome.ts";
 import { ParseError } from "../kit/engine.ts";
+import { parseWhole, readWhole } from "../kit/read-whole.ts";
 import { clip } from "./clean-text.ts";
 import { type Coverage, formatScope, joinMarks, ruleOf } from "./coverage.ts";
 import { excerptMessage } from "./excerpt.ts";
@@ -8,41 +9,31 @@ import { assessAlert, confidenceNames, riskNames } from "./threat-levels.ts";
 import type { Detail, Instance } from "./view.ts";
 import { fromParagraphs, Report, type ReportAlert, type ReportInstance, ReportSite } from "./zap-report.ts";
 
-const maxReportBytes = 128 * 1024 ** 2;
+const maxReportMegabytes = 128;
 
 /** Each site of a report of ZAP's, or of ours. Throws ParseError where the file is cut off, is none, or names no site: ZAP then looked at nothing. */
 export async function* readZapJson(chunks: AsyncIterable<Uint8Array>): AsyncIterable<{ address: string; outcome: Outcome }> {
-  const parts: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of chunks) {
-    bytes += chunk.byteLength;
-    if (bytes > maxReportBytes) throw new ParseError("The report is larger than 128 MB.");
-    parts.push(chunk);
-  }
-  const report = Report.safeParse(readJson(Buffer.concat(parts)));
+  for (const site of (await parseReport(chunks)).site) yield { address: site["@name"], outcome: readSite(site) };
+}
+
+/** The report before its sites are read. */
+export async function parseReport(chunks: AsyncIterable<Uint8Array>): Promise<Report> {
+  const report = Report.safeParse(parseWhole(await readWhole(chunks, maxReportMegabytes)));
   if (!report.success) throw new ParseError(`This is not a JSON report of ZAP's with a site in it: ${describeIssue(report.error)}`, { cause: report.error });
-  for (const site of report.data.site) yield { address: site["@name"], outcome: readSite(site) };
+  return report.data;
 }
 
 /** One site's entry of a report, as `run` makes it. */
 export function readSiteText(text: string): Outcome {
-  const site = ReportSite.safeParse(readJson(Buffer.from(text)));
+  const site = ReportSite.safeParse(parseWhole(text));
   if (!site.success) throw new ParseError(`What ZAP said of this site cannot be read: ${describeIssue(site.error)}`, { cause: site.error });
   return readSite(site.data);
-}
-
-function readJson(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new ParseError("The report is not whole, or is not JSON.", { cause });
-  }
 }
 
 const describeIssue = ({ issues }: { issues: { path: PropertyKey[]; message: string }[] }) =>
   `${issues[0]?.path.map(String).join(".").slice(0, 100)}: ${issues[0]?.message.slice(0, 200)}.`;
 
-function readSite(site: ReportSite): Outcome {
+export function readSite(site: ReportSite): Outcome {
   const alerts = site.alerts.filter(({ confidence }) => confidence !== falsePositive);
   const coverage = site.periscan?.coverage ?? guessCoverage(site, alerts);
   const detections = alerts.map((alert) => readAlert(alert, coverage, site.periscan?.scopes ?? {}));
@@ -69,7 +60,7 @@ function readSite(site: ReportSite): Outcome {
 
 /** ZAP's number for an alert that a person has called false. */
 const falsePositive = "0";
-const reportNote = "A report of ZAP's says what was found and not what was looked at, so it closes nothing that it does not name.";
+export const reportNote = "A report of ZAP's says what was found and not what was looked at, so it closes nothing that it does not name.";
 
 /** A report that does not say what was looked at was at least where its alerts are. */
 function guessCoverage(site: ReportSite, alerts: ReportAlert[]): Coverage {

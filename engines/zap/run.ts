@@ -11,6 +11,7 @@ import { logIn } from "./log-in.ts";
 import { observe } from "./observe.ts";
 import type { ZapOptions } from "./options.ts";
 import { formatOrigin, type Origin } from "./origin.ts";
+import { readZapFile } from "./read-zap-file.ts";
 import { readSiteText } from "./read-zap-json.ts";
 import { scanSite, UnreachableError } from "./scan-site.ts";
 import { selfTest } from "./self-test.ts";
@@ -22,6 +23,7 @@ export const createRunner = (type: ScanType): EngineRunner => ({
   probe: (context) => probe(type, context),
   install,
   run: runZap,
+  read: readZapFile,
   selfTest: (context) => selfTest(type, context),
 });
 

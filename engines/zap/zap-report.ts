@@ -71,8 +71,12 @@ export const Report = z.object({
   "@programName": z.string().max(100).optional(),
   "@version": z.string().max(100),
   "@generated": z.string().max(200),
+  /** The same time with its zone, of newer versions. */
+  created: z.string().max(100).optional(),
+  "@created": z.string().max(100).optional(),
   site: z.array(ReportSite).min(1).max(5000),
 });
+export type Report = z.infer<typeof Report>;
 
 /** Text as the paragraphs of HTML that ZAP's reports hold. */
 export const toParagraphs = (text: string): string =>

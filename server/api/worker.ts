@@ -1,11 +1,15 @@
 import type { Readable } from "node:stream";
-import { AttemptEnd, ClaimAnswer, ClaimRequest, Heartbeat, OutcomeReport } from "@periscan/contract/worker-protocol.ts";
+import { AttemptEnd, ClaimAnswer, ClaimRequest, Heartbeat, ImportReport, OutcomeReport, Recall, RecallAnswer } from "@periscan/contract/worker-protocol.ts";
 import { sql } from "drizzle-orm";
 import { z } from "zod";
 import { ApiError, attemptOver } from "../api-error.ts";
+import { importName } from "../imports/import-file.ts";
+import { recallImport } from "../imports/recall-import.ts";
+import { recordImported } from "../imports/record-imported.ts";
 import { isId } from "../page.ts";
 import { claimTask } from "../scans/claim-task.ts";
 import { endAttempt } from "../scans/end-attempt.ts";
+import { lockAttempt } from "../scans/lock-attempt.ts";
 import { nativePart } from "../scans/make-results.ts";
 import { heartbeat, recordOutcome } from "../scans/record-outcome.ts";
 import type { Services } from "../services.ts";
@@ -16,6 +20,7 @@ import type { TypedApp } from "./typed-app.ts";
 const outcomeLimitBytes = 256 * 1024 * 1024;
 
 const ById = z.object({ id: z.string() });
+const AttemptQuery = z.object({ attempt: z.coerce.number().int().min(1) });
 const Done = z.object({ data: z.object({}) });
 const done = { data: {} };
 
@@ -46,11 +51,33 @@ export function addWorkerRoutes(app: TypedApp, services: Services): void {
     },
   );
 
+  app.post(
+    "/worker/v1/tasks/:id/imported",
+    { bodyLimit: outcomeLimitBytes, schema: { hide: true, params: ById, body: ImportReport, response: { 200: Done } } },
+    async (request) => {
+      await recordImported(services.db, request.params.id, request.body);
+      return done;
+    },
+  );
+
+  app.post("/worker/v1/tasks/:id/recall", { schema: { hide: true, params: ById, body: Recall, response: { 200: RecallAnswer } } }, async (request) => ({
+    data: { recalled: await recallImport(services.db, request.params.id, request.body.attempt) },
+  }));
+
+  app.get("/worker/v1/tasks/:id/file", { schema: { hide: true, params: ById, querystring: AttemptQuery } }, async (request, reply) => {
+    const { scanId } = await services.db.transaction((tx) => lockAttempt(tx, request.params.id, request.query.attempt));
+    const size = await services.files.size(importName(scanId));
+    if (size === undefined) throw new ApiError(404, "import.lost", "The file is missing from the server's data folder.");
+    return reply
+      .type("application/octet-stream")
+      .header("content-length", size)
+      .send(services.files.read(importName(scanId)));
+  });
+
   const Part = z.object({ id: z.string(), target_id: z.string() });
-  const PartQuery = z.object({ attempt: z.coerce.number().int().min(1) });
   app.put(
     "/worker/v1/tasks/:id/native/:target_id",
-    { bodyLimit: outcomeLimitBytes, schema: { hide: true, params: Part, querystring: PartQuery, response: { 200: Done } } },
+    { bodyLimit: outcomeLimitBytes, schema: { hide: true, params: Part, querystring: AttemptQuery, response: { 200: Done } } },
     async (request) => {
       const { id, target_id } = request.params;
       const scanId = await findScanOfPart(services, { taskId: id, targetId: target_id, attempt: request.query.attempt });

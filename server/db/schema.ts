@@ -123,6 +123,21 @@ export const targetLogin = pgTable("target_login", {
   value: bytea("value").notNull(),
 });
 
+/** Where imported results come from. */
+export const source = pgTable(
+  "source",
+  {
+    id: id(),
+    workspaceId: uuid("workspace_id")
+      .notNull()
+      .references(() => workspace.id),
+    sourceType: text("source_type").$type<"IMPORTED">().notNull(),
+    name: text("name").notNull(),
+    createdAt: instant("created_at").notNull().default(now),
+  },
+  (table) => [index("source_page").on(table.workspaceId, table.id)],
+);
+
 export const scan = pgTable(
   "scan",
   {
@@ -138,6 +153,7 @@ export const scan = pgTable(
     scheduledBy: uuid("scheduled_by"),
     /** QUEUED, and it waits until fewer scans of the workspace are open. */
     isHeld: boolean("is_held").notNull().default(false),
+    sourceId: uuid("source_id").references(() => source.id, { onDelete: "set null" }),
     progress: integer("progress").notNull().default(0),
     errorCode: text("error_code"),
     errorMessage: text("error_message"),
@@ -153,11 +169,32 @@ export const scan = pgTable(
     index("scan_allowance").on(table.workspaceId, table.createdAt).where(sql`state <> 'OVER_LIMIT'`),
     index("scan_open").on(table.workspaceId, table.isHeld, table.id).where(sql`state in ('QUEUED', 'RUNNING')`),
     index("scan_held").on(table.workspaceId).where(sql`is_held and state = 'QUEUED'`),
+    index("scan_source").on(table.sourceId),
   ],
 );
 
+/** The file of an imported scan. `receivedAt` is when the same file came first: the date of what it tells where it has none of its own. */
+export const importFile = pgTable(
+  "import_file",
+  {
+    scanId: uuid("scan_id")
+      .primaryKey()
+      .references(() => scan.id, { onDelete: "cascade" }),
+    sha256: bytea("sha256").notNull(),
+    sizeBytes: bigint("size_bytes", { mode: "number" }).notNull(),
+    contentType: text("content_type").$type<"application/xml" | "application/json">().notNull(),
+    /** The version of the worker that read it to its end: another one may read more in it. */
+    readBy: text("read_by"),
+    /** Canonical: what the file is of, where the client said so. */
+    target: text("target"),
+    receivedAt: instant("received_at").notNull().default(now),
+  },
+  (table) => [index("import_file_sha256").on(table.sha256)],
+);
+
 /**
- * A part of a scan that one worker runs at a time; these rows are the queue. `attempt` fences: what comes with an older number is refused.
+ * A part of a scan that one worker runs at a time; these rows are the queue. `type` is the scan's, or IMPORT where a file is read, which every
+ * worker can. `attempt` fences: what comes with an older number is refused.
  * States: `held` (its scan is), `queued`, `running`, `ended`.
  */
 export const task = pgTable(

@@ -52,15 +52,18 @@ async function describeOverLimit(tx: Transaction, scansPerMonth: number): Promis
   return { code: "scan.over_limit", message };
 }
 
-/** The scans of this calendar month (UTC); those over the allowance do not count. */
+/** An import looks at nothing: it neither counts against the allowance of scans nor keeps others waiting. */
+const isNoImport = sql`not exists (select 1 from import_file where import_file.scan_id = ${scan.id})`;
+
+/** The scans of this calendar month (UTC); those over the allowance do not count, and neither do imports. */
 export async function countScansThisMonth(db: Database | Transaction, workspaceId: string): Promise<number> {
   const thisMonth = sql`${scan.createdAt} >= date_trunc('month', now(), 'UTC')`;
-  return db.$count(scan, and(eq(scan.workspaceId, workspaceId), sql`${scan.state} <> 'OVER_LIMIT'`, thisMonth));
+  return db.$count(scan, and(eq(scan.workspaceId, workspaceId), sql`${scan.state} <> 'OVER_LIMIT'`, thisMonth, isNoImport));
 }
 
-/** Scans that have not ended: those that wait, and the others. */
+/** Scans that have not ended, without imports: those that wait, and the others. */
 export async function countOpenScans(db: Database | Transaction, workspaceId: string): Promise<{ active: number; held: number }> {
   const count = (isHeld: boolean) =>
-    db.$count(scan, and(eq(scan.workspaceId, workspaceId), eq(scan.isHeld, isHeld), sql`${scan.state} in ('QUEUED', 'RUNNING')`));
+    db.$count(scan, and(eq(scan.workspaceId, workspaceId), eq(scan.isHeld, isHeld), sql`${scan.state} in ('QUEUED', 'RUNNING')`, isNoImport));
   return { active: await count(false), held: await count(true) };
 }

@@ -1,6 +1,5 @@
 import type { Engine } from "@periscan/engines/kit/engine.ts";
 import { and, eq, inArray, sql } from "drizzle-orm";
-import { v7 as uuidv7 } from "uuid";
 import type { Transaction } from "../db/connect.ts";
 import { risk, scanRisk, scanTarget } from "../db/schema.ts";
 import { recordRiskEventsOfScan } from "../webhooks/record-risk-events.ts";
@@ -28,51 +27,78 @@ async function lockTargets(tx: Transaction, scanId: string): Promise<void> {
     select 1 from target where id in (select target_id from scan_target where scan_id = ${scanId}) order by id for no key update`);
 }
 
-async function openDetected(tx: Transaction, { scanId, workspaceId, engine }: FinishedScan): Promise<void> {
-  const fresh = await tx.execute<{ id: number }>(sql`
-    select detection.id from detection where scan_id = ${scanId}
-      and not exists (select 1 from risk where risk.target_id = detection.target_id and risk.scan_type = ${engine.type} and risk.key = detection.key)`);
+/**
+ * Each detection of the scan, when it was seen, and the risk that it is of where there is one. `offset 0` holds the planner to one look at an index for
+ * each row: of rows that the same transaction wrote it has no statistics, and has joined 30,000 with 30,000 one by one.
+ */
+const seenBy = ({ scanId, engine }: FinishedScan) => sql`(
+  select detection.*, mine.observed_at as at, known.id as known_id, known.closed_at as known_closed_at
+  from scan_target as mine
+  cross join lateral (select * from detection where detection.scan_id = mine.scan_id and detection.target_id = mine.target_id offset 0) as detection
+  left join lateral (
+    select risk.id, risk.closed_at from risk
+    where risk.target_id = detection.target_id and risk.scan_type = ${engine.type} and risk.key = detection.key offset 0) as known on true
+  where mine.scan_id = ${scanId}) as seen`;
+
+async function openDetected(tx: Transaction, finished: FinishedScan): Promise<void> {
+  const { scanId } = finished;
+  const outdated = await findOutdated(tx, finished);
+  const seen = seenBy(finished);
   // `first detected by this scan`, and what was closed and is back: both are news to whoever watches.
   await tx.execute(sql`
     insert into scan_risk (scan_id, risk_id, change, detection_id)
-    select ${scanId}, risk.id, case when risk.closed_at <= scan_target.observed_at then 'new_open' else 'still_open' end, detection.id
-    from detection join scan_target on scan_target.scan_id = detection.scan_id and scan_target.target_id = detection.target_id
-    join risk on risk.target_id = detection.target_id and risk.scan_type = ${engine.type} and risk.key = detection.key
-    where detection.scan_id = ${scanId}`);
-  // Older evidence than what is known changes nothing: a scan that ends late does not open again what a later look found gone.
+    select ${scanId}, known_id, case when known_closed_at <= at then 'new_open' else 'still_open' end, id from ${seen} where known_id is not null`);
+  // Older evidence than what is known changes nothing: a scan that ends late does not open again what a later look found gone. Nor does the same
+  // evidence, such as a file that is imported twice.
   await tx.execute(sql`
-    update risk set status = 'OPEN', closed_at = null, scope = detection.scope, title = detection.title, threat_level = detection.threat_level,
-      description = detection.description, solution = detection.solution, "references" = detection.references,
-      additional_info = detection.additional_info, detail = detection.detail, last_detected_at = scan_target.observed_at
-    from detection join scan_target on scan_target.scan_id = detection.scan_id and scan_target.target_id = detection.target_id
-    where detection.scan_id = ${scanId} and greatest(risk.closed_at, risk.last_detected_at) <= scan_target.observed_at and risk.target_id = detection.target_id and risk.scan_type = ${engine.type} and risk.key = detection.key`);
-  await insertRisks(tx, { scanId, workspaceId, scanType: engine.type, detectionIds: fresh.rows.map(({ id }) => Number(id)) });
+    update risk set status = 'OPEN', closed_at = null, scope = seen.scope, title = seen.title, threat_level = seen.threat_level,
+      description = seen.description, solution = seen.solution, "references" = seen.references,
+      additional_info = seen.additional_info, detail = seen.detail, last_detected_at = seen.at
+    from ${seen}
+    where risk.id = seen.known_id and greatest(risk.closed_at, risk.last_detected_at) <= seen.at
+      and (risk.status <> 'OPEN' or risk.last_detected_at < seen.at
+        or (risk.scope, risk.title, risk.threat_level, risk.description, risk.solution, risk.references, risk.additional_info, risk.detail) is distinct from
+          (seen.scope, seen.title, seen.threat_level, seen.description, seen.solution, seen.references, seen.additional_info, seen.detail))`);
+  await insertRisks(tx, finished, outdated);
 }
 
-interface NewRisks {
-  scanId: string;
-  workspaceId: string;
-  scanType: string;
-  detectionIds: number[];
+/**
+ * The detections of no known risk that a later look would have seen, and did not: an old file tells of what was, and opens nothing that is known
+ * to be gone.
+ */
+async function findOutdated(tx: Transaction, { scanId, engine }: FinishedScan): Promise<number[]> {
+  const later = await tx.execute<{ target_id: string; coverage: unknown }>(sql`
+    select mine.target_id, later.coverage from scan_target as mine
+    join scan_target as later on later.target_id = mine.target_id and later.kind = 'complete' and later.observed_at > mine.observed_at
+    join scan on scan.id = later.scan_id and scan.type = ${engine.type} and scan.finished_at is not null
+    where mine.scan_id = ${scanId} and mine.kind in ('complete', 'partial')`);
+  const outdated: number[] = [];
+  for (const [targetId, looks] of Map.groupBy(later.rows, ({ target_id }) => target_id)) {
+    const fresh = await tx.execute<{ id: string; scope: string }>(sql`
+      select id, scope from detection where scan_id = ${scanId} and target_id = ${targetId}
+        and not exists (select 1 from risk where risk.target_id = detection.target_id and risk.scan_type = ${engine.type} and risk.key = detection.key)`);
+    const gone = fresh.rows.filter(({ scope }) => looks.some(({ coverage }) => engine.covers(coverage, scope)));
+    outdated.push(...gone.map(({ id }) => Number(id)));
+  }
+  return outdated;
 }
 
-const rowsPerInsert = 5000;
-
-async function insertRisks(tx: Transaction, { scanId, workspaceId, scanType, detectionIds }: NewRisks): Promise<void> {
-  for (let start = 0; start < detectionIds.length; start += rowsPerInsert) {
-    const pairs = detectionIds.slice(start, start + rowsPerInsert).map((detectionId) => ({ detection_id: detectionId, risk_id: uuidv7() }));
-    const list = sql`jsonb_to_recordset(${JSON.stringify(pairs)}::jsonb) as pair(detection_id bigint, risk_id uuid)`;
-    await tx.execute(sql`
+async function insertRisks(tx: Transaction, finished: FinishedScan, outdated: number[]): Promise<void> {
+  const { scanId, workspaceId, engine } = finished;
+  await tx.execute(sql`
+    with fresh as materialized (
+      select *, uuidv7() as risk_id from ${seenBy(finished)}
+      where known_id is null and id not in (select jsonb_array_elements_text(${JSON.stringify(outdated)}::jsonb)::bigint) order by id),
+    opened as (
       insert into risk (id, workspace_id, target_id, scan_type, key, scope, title, threat_level, description, solution, "references", additional_info, detail,
         status, first_detected_at, last_detected_at)
-      select pair.risk_id, ${workspaceId}, detection.target_id, ${scanType}, key, scope, title, threat_level, description, solution, "references", additional_info,
-        detail, 'OPEN', scan_target.observed_at, scan_target.observed_at
-      from ${list} join detection on detection.id = pair.detection_id
-      join scan_target on scan_target.scan_id = detection.scan_id and scan_target.target_id = detection.target_id`);
-    await tx.execute(sql`
-      insert into scan_risk (scan_id, risk_id, change, detection_id) select ${scanId}, pair.risk_id, 'new_open', pair.detection_id from ${list}`);
-  }
+      select risk_id, ${workspaceId}, target_id, ${engine.type}, key, scope, title, threat_level, description, solution, "references", additional_info, detail,
+        'OPEN', at, at
+      from fresh)
+    insert into scan_risk (scan_id, risk_id, change, detection_id) select ${scanId}, risk_id, 'new_open', id from fresh`);
 }
+
+const rowsPerUpdate = 5000;
 
 async function closeGone(tx: Transaction, { scanId, engine }: FinishedScan): Promise<void> {
   const open = await tx
@@ -85,12 +111,12 @@ async function closeGone(tx: Transaction, { scanId, engine }: FinishedScan): Pro
         eq(scanTarget.kind, "complete"),
         // A later look saw it: this scan's older evidence does not undo that.
         sql`${risk.lastDetectedAt} < ${scanTarget.observedAt}`,
-        sql`not exists (select 1 from detection where detection.scan_id = ${scanId} and detection.target_id = ${risk.targetId} and detection.key = ${risk.key})`,
+        sql`not exists (select 1 from detection where detection.scan_id = ${scanId} and detection.target_id = ${risk.targetId} and detection.key = ${risk.key} offset 0)`,
       ),
     );
   const gone = open.filter(({ coverage, scope }) => engine.covers(coverage, scope)).map(({ id }) => id);
-  for (let start = 0; start < gone.length; start += rowsPerInsert) {
-    const ids = gone.slice(start, start + rowsPerInsert);
+  for (let start = 0; start < gone.length; start += rowsPerUpdate) {
+    const ids = gone.slice(start, start + rowsPerUpdate);
     await tx
       .update(risk)
       .set({ status: "CLOSED", closedAt: sql`${scanTarget.observedAt}` })

@@ -4,6 +4,8 @@ import { findEngine } from "@periscan/engines/registry.ts";
 import { and, eq, isNull, sql } from "drizzle-orm";
 import type { Database, Transaction } from "../db/connect.ts";
 import { scan, scanTarget, task, worker } from "../db/schema.ts";
+import { findImportFile, type ImportFile, importDeadlineSeconds, importType } from "../imports/import-file.ts";
+import { findEarlier } from "../imports/recall-import.ts";
 import type { Services } from "../services.ts";
 import { loadKnown } from "../targets/apply-observations.ts";
 import { loadLogins } from "../targets/target-login.ts";
@@ -18,11 +20,14 @@ const heartbeatSeconds = 1.5;
 /** Past the deadline the worker has this long to end the attempt itself and say what it has, before the server does. */
 const deadlineGraceSeconds = 30;
 
-/** Waits up to `wait_seconds` for a task of a type that the worker has ready. Null where none came, or `signal` was aborted. */
+/** Waits up to `wait_seconds` for a task of a type that the worker has ready, or for an import. Null where none came, or `signal` was aborted. */
 export async function claimTask(services: Services, request: ClaimRequest, signal: AbortSignal): Promise<Task | null> {
   await noteWorker(services.db, request);
-  const types = request.engines.filter(({ ready }) => ready).map(({ type }) => type);
-  const { fitting } = request;
+  const types: string[] = request.engines.filter(({ ready }) => ready).map(({ type }) => type);
+  const fitting: string[] = [...request.fitting];
+  // A file is read without its engine.
+  if (request.imports !== undefined) types.push(importType);
+  if (request.imports) fitting.push(importType);
   const until = performance.now() + request.wait_seconds * 1000;
   for (;;) {
     const claimed = types.length === 0 ? undefined : await tryClaim(services, { workerName: request.worker.name, types, fitting, signal });
@@ -71,7 +76,9 @@ async function take(tx: Transaction, { services, workerName, taskId, scanId }: C
     .where(and(eq(scanTarget.taskId, taskId), isNull(scanTarget.kind)))
     .orderBy(scanTarget.ordinal);
   const targets = await describeTargets(tx, services, { missing, owner });
-  const deadline = engine.deadlineSeconds(targets.length, owner.options as Record<string, unknown>);
+  const file = await findImportFile(tx, scanId);
+  const isKnown = file !== undefined && (await findEarlier(tx, scanId)) !== undefined;
+  const deadline = file ? importDeadlineSeconds : engine.deadlineSeconds(targets.length, owner.options as Record<string, unknown>);
   const [claimed] = await tx
     .update(task)
     .set({
@@ -90,7 +97,7 @@ async function take(tx: Transaction, { services, workerName, taskId, scanId }: C
     await tx.update(scan).set({ state: "RUNNING", startedAt: sql`now()` }).where(eq(scan.id, scanId));
     await recordScanEvent(tx, scanId, "scan.updated");
   }
-  return present(claimed, owner, { targets, deadline, allowLoopback: services.allowLoopback });
+  return present(claimed, owner, { targets, file: file && { ...file, isKnown }, deadline, allowLoopback: services.allowLoopback });
 }
 
 interface Missing {
@@ -109,7 +116,14 @@ async function describeTargets(tx: Transaction, { secrets }: Services, { missing
   });
 }
 
-function present(claimed: TaskRow, owner: ScanRow, rest: { targets: Task["targets"]; deadline: number; allowLoopback: boolean }): Task {
+interface Rest {
+  targets: Task["targets"];
+  file: (ImportFile & { isKnown: boolean }) | undefined;
+  deadline: number;
+  allowLoopback: boolean;
+}
+
+function present(claimed: TaskRow, owner: ScanRow, rest: Rest): Task {
   return {
     task_id: claimed.id,
     attempt: claimed.attempt,
@@ -117,8 +131,15 @@ function present(claimed: TaskRow, owner: ScanRow, rest: { targets: Task["target
     type: owner.type as Task["type"],
     options: owner.options as Record<string, unknown>,
     targets: rest.targets,
+    ...(rest.file ? { import: describeFile(rest.file) } : {}),
     policy: { allow_loopback: rest.allowLoopback },
     deadline_seconds: rest.deadline,
     heartbeat_seconds: heartbeatSeconds,
   };
 }
+
+const describeFile = ({ sizeBytes, target, isKnown }: ImportFile & { isKnown: boolean }): NonNullable<Task["import"]> => ({
+  size_bytes: sizeBytes,
+  ...(target === null ? {} : { target }),
+  known: isKnown,
+});

@@ -1,7 +1,9 @@
 import type { AttemptEnd } from "@periscan/contract/worker-protocol.ts";
 import { and, count, eq, isNull, ne, sql } from "drizzle-orm";
 import type { Transaction } from "../db/connect.ts";
-import { scanTarget, task } from "../db/schema.ts";
+import { importFile, scanTarget, task } from "../db/schema.ts";
+import { importType } from "../imports/import-file.ts";
+import { findReader } from "../imports/recall-import.ts";
 import type { Services } from "../services.ts";
 import { finishScan } from "./finish-scan.ts";
 import { lockAttempt } from "./lock-attempt.ts";
@@ -28,11 +30,7 @@ interface Ending {
 
 /** The same under a lock that the caller holds. True where the task was queued again. */
 export async function closeAttempt(tx: Transaction, boss: Services["boss"], { scanId, taskId, error }: Ending): Promise<boolean> {
-  const [missing] = await tx
-    .select({ targets: count() })
-    .from(scanTarget)
-    .where(and(eq(scanTarget.taskId, taskId), isNull(scanTarget.kind)));
-  const ending = (missing?.targets ?? 0) === 0 ? undefined : (error ?? silence);
+  const ending = await findCause(tx, taskId, error);
   if (ending?.retry && (await requeue(tx, taskId, ending))) return true;
 
   await tx
@@ -46,6 +44,26 @@ export async function closeAttempt(tx: Transaction, boss: Services["boss"], { sc
     .where(and(eq(task.scanId, scanId), ne(task.state, "ended")));
   if (open?.tasks === 0) await finishScan(tx, boss, scanId);
   return false;
+}
+
+/** Why something is left to do; undefined where nothing is. What a file still holds only its reader knows: its word is enough. */
+async function findCause(tx: Transaction, taskId: string, error: AttemptError | undefined): Promise<AttemptError | undefined> {
+  const [row] = await tx.select({ type: task.type }).from(task).where(eq(task.id, taskId));
+  if (row?.type === importType) {
+    if (!error) await markRead(tx, taskId);
+    return error;
+  }
+  const [missing] = await tx
+    .select({ targets: count() })
+    .from(scanTarget)
+    .where(and(eq(scanTarget.taskId, taskId), isNull(scanTarget.kind)));
+  return (missing?.targets ?? 0) === 0 ? undefined : (error ?? silence);
+}
+
+/** What was read to its end by this version need not be read again. */
+async function markRead(tx: Transaction, taskId: string): Promise<void> {
+  const readBy = await findReader(tx, taskId);
+  await tx.update(importFile).set({ readBy }).where(sql`${importFile.scanId} = (select scan_id from task where id = ${taskId})`);
 }
 
 /** An engine that ends well must have spoken of every target: silence is never taken for clean. */

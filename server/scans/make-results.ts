@@ -5,6 +5,7 @@ import { and, asc, eq, ne } from "drizzle-orm";
 import type { Database } from "../db/connect.ts";
 import { result, scan, scanTarget } from "../db/schema.ts";
 import type { FileStore } from "../file-store.ts";
+import { findImportFile, importName } from "../imports/import-file.ts";
 import { renderResult } from "../render/render-result.ts";
 import type { Services } from "../services.ts";
 import { loadScanDocument } from "./load-scan-document.ts";
@@ -40,6 +41,7 @@ export async function makeResults(services: Pick<Services, "db" | "files">, scan
       failures.push(error);
     }
   }
+  if (failures.length === 0) await services.files.remove(importName(scanId));
   if (failures.length > 0) throw new AggregateError(failures, `${failures.length} of the scan's files could not be made`);
 }
 
@@ -47,7 +49,7 @@ async function makeResult(
   { db, files }: Pick<Services, "db" | "files">,
   { owner, row, document }: { owner: ScanRow; row: ResultRow; document: ScanDocument },
 ): Promise<void> {
-  const content = row.kind === "native" ? joinNativeParts(db, files, owner) : [await renderResult(row.kind, document)];
+  const content = row.kind === "native" ? await readNative(db, files, owner) : [await renderResult(row.kind, document)];
   await files.write(resultFile(row), toAsync(content));
   await db.update(result).set({ state: "ready", error: null }).where(eq(result.id, row.id));
   if (row.kind === "native") await files.remove(`native/${owner.id}`);
@@ -60,6 +62,9 @@ export async function failResults(db: Database, scanId: string): Promise<void> {
     .set({ state: "failed", error: "The file could not be made; the server's log says why." })
     .where(and(eq(result.scanId, scanId), eq(result.state, "pending")));
 }
+
+const readNative = async (db: Database, files: FileStore, owner: ScanRow) =>
+  (await findImportFile(db, owner.id)) ? files.read(importName(owner.id)) : joinNativeParts(db, files, owner);
 
 async function* joinNativeParts(db: Database, files: FileStore, row: ScanRow): AsyncIterable<Uint8Array | string> {
   const engine = findEngine(row.type);

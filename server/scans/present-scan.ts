@@ -35,6 +35,7 @@ function presentHead(row: ScanRow) {
     state: row.state as Scan["state"],
     progress: row.progress,
     options: row.options as Record<string, unknown>,
+    ...(row.sourceId === null ? {} : { source_id: row.sourceId }),
     ...(row.errorCode === null ? {} : { error: { code: row.errorCode, message: row.errorMessage ?? "" } }),
     ...(row.scheduledBy === null ? {} : { scheduled_by: row.scheduledBy }),
     created_at: row.createdAt.toISOString(),

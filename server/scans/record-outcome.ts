@@ -1,11 +1,12 @@
 import type { Heartbeat, OutcomeReport } from "@periscan/contract/worker-protocol.ts";
-import { findEngine } from "@periscan/engines/registry.ts";
 import { and, eq, isNull, sql } from "drizzle-orm";
 import { ApiError, attemptOver } from "../api-error.ts";
 import { cleanText } from "../clean-text.ts";
 import type { Database, Transaction } from "../db/connect.ts";
-import { detection, scanTarget, task } from "../db/schema.ts";
+import { scanTarget, task } from "../db/schema.ts";
+import { importType } from "../imports/import-file.ts";
 import { leaseSeconds } from "./claim-task.ts";
+import { checkEvidence, insertDetections } from "./insert-detections.ts";
 import { lockAttempt } from "./lock-attempt.ts";
 
 /** Keeps the lease and moves the progress. Throws 409 once the attempt is over. */
@@ -13,7 +14,7 @@ export async function heartbeat(db: Database, taskId: string, { attempt, progres
   await db.transaction(async (tx) => {
     const { scanId } = await lockAttempt(tx, taskId, attempt);
     await renewLease(tx, taskId, progress);
-    await updateProgress(tx, scanId);
+    await updateProgress(tx, { scanId, taskId });
   });
 }
 
@@ -32,26 +33,14 @@ export async function recordOutcome(db: Database, taskId: string, given: Outcome
   const report = cleanText(given);
   await db.transaction(async (tx) => {
     const { scanId, type } = await lockAttempt(tx, taskId, report.attempt);
-    checkEvidence(type, report);
+    checkEvidence(type, report.outcome.detections, "outcome.detections");
     const written = await writeOutcome(tx, taskId, report);
     if (!written) return refuseUnlessResent(tx, taskId, report);
-    await insertDetections(tx, scanId, report);
+    await keepDetections(tx, scanId, report);
     await renewLease(tx, taskId);
     await tx.update(task).set({ failures: 0 }).where(eq(task.id, taskId));
-    await updateProgress(tx, scanId);
+    await updateProgress(tx, { scanId, taskId });
   });
-}
-
-/** Evidence that cannot be drawn would cost the scan all of its files: it is refused here. */
-function checkEvidence(type: string, { outcome }: OutcomeReport): void {
-  for (const [index, { detail }] of outcome.detections.entries()) {
-    try {
-      findEngine(type)?.view(detail);
-    } catch (cause) {
-      const field = `outcome.detections[${index}].detail`;
-      throw new ApiError(400, "request.invalid", `${field}: ${(cause as Error).message}`, { field, cause });
-    }
-  }
 }
 
 async function writeOutcome(tx: Transaction, taskId: string, report: OutcomeReport): Promise<boolean> {
@@ -86,35 +75,23 @@ async function refuseUnlessResent(tx: Transaction, taskId: string, report: Outco
   if (known.attempt !== report.attempt || known.sequence !== report.sequence) throw attemptOver();
 }
 
-const rowsPerInsert = 1000;
-
-async function insertDetections(tx: Transaction, scanId: string, { target_id, outcome }: OutcomeReport): Promise<void> {
+async function keepDetections(tx: Transaction, scanId: string, { target_id, outcome }: OutcomeReport): Promise<void> {
   // A target that was deleted meanwhile took its risks with it, and this lock keeps one from being deleted under us.
   const alive = await tx.execute(sql`select 1 from target where id = ${target_id} for key share`);
   if (alive.rows.length === 0) return;
-  const rows = outcome.detections.map((seen) => ({
+  await insertDetections(
+    tx,
     scanId,
-    targetId: target_id,
-    key: seen.key,
-    scope: seen.scope,
-    title: seen.title,
-    threatLevel: seen.threat_level,
-    description: seen.description,
-    solution: seen.solution,
-    references: seen.references,
-    additionalInfo: seen.additional_info,
-    detail: seen.detail,
-  }));
-  for (let start = 0; start < rows.length; start += rowsPerInsert) {
-    await tx
-      .insert(detection)
-      .values(rows.slice(start, start + rowsPerInsert))
-      .onConflictDoNothing();
-  }
+    outcome.detections.map((detection) => ({ targetId: target_id, detection })),
+  );
 }
 
-/** Done targets, plus each running attempt's share of those that are left. It never runs backwards, and 100 is for the end alone. */
-async function updateProgress(tx: Transaction, scanId: string): Promise<void> {
+/** Done targets, plus each running attempt's share of those that are left; of an import the share of its file. It never runs backwards, and 100 is for the end alone. */
+async function updateProgress(tx: Transaction, { scanId, taskId }: { scanId: string; taskId: string }): Promise<void> {
+  const reading = await tx.execute(sql`
+    update scan set progress = greatest(scan.progress, least(99, floor(100 * task.progress)::int)) from task
+    where scan.id = ${scanId} and task.id = ${taskId} and task.type = ${importType}`);
+  if (reading.rowCount === 1) return;
   await tx.execute(sql`
     with part as (
       select count(*) filter (where scan_target.kind is not null) as done,

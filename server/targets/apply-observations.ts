@@ -1,83 +1,58 @@
 import type { Observation } from "@periscan/contract/outcome.ts";
 import type { Engine } from "@periscan/engines/kit/engine.ts";
-import { and, eq, inArray, isNull, sql } from "drizzle-orm";
-import { v7 as uuidv7 } from "uuid";
+import { and, eq, inArray, sql } from "drizzle-orm";
 import type { Transaction } from "../db/connect.ts";
-import { observation, scanTarget, target } from "../db/schema.ts";
+import { observation, scanTarget } from "../db/schema.ts";
 
-type SeenTarget = Pick<typeof scanTarget.$inferSelect, "targetId" | "kind" | "coverage" | "observations" | "observedAt">;
-
-const rowsPerInsert = 1000;
+const rowsPerUpdate = 1000;
 
 /**
  * Keeps what a finished scan saw of its targets: first sight, last sight, and gone where a complete look at the same scope did not see it
  * again. The caller holds the locks of the targets.
  */
 export async function applyObservations(tx: Transaction, { scanId, engine }: { scanId: string; engine: Engine }): Promise<void> {
-  const outcomes = await tx
-    .select({
-      targetId: scanTarget.targetId,
-      kind: scanTarget.kind,
-      coverage: scanTarget.coverage,
-      observations: scanTarget.observations,
-      observedAt: scanTarget.observedAt,
-    })
-    .from(scanTarget)
-    // A target that was deleted meanwhile has nothing to keep.
-    .innerJoin(target, eq(target.id, scanTarget.targetId))
-    .where(eq(scanTarget.scanId, scanId));
-  for (const outcome of outcomes) {
-    await saveSeen(tx, engine, outcome);
-    if (outcome.kind === "complete") await markGone(tx, engine, outcome);
-  }
+  await saveSeen(tx, engine, scanId);
+  await markGone(tx, engine, scanId);
 }
 
-async function saveSeen(tx: Transaction, engine: Engine, { targetId, observations, observedAt }: SeenTarget): Promise<void> {
-  const at = observedAt ?? new Date();
-  const once = new Map(observations.map((seen) => [`${seen.kind} ${seen.key}`, seen]));
-  const rows = [...once.values()].map((seen) => ({
-    id: uuidv7(),
-    targetId,
-    scanType: engine.type,
-    kind: seen.kind,
-    key: seen.key,
-    scope: seen.scope,
-    seen,
-    firstSeenAt: at,
-    lastSeenAt: at,
-  }));
-  for (let start = 0; start < rows.length; start += rowsPerInsert) {
-    await tx
-      .insert(observation)
-      .values(rows.slice(start, start + rowsPerInsert))
-      .onConflictDoUpdate({
-        target: [observation.targetId, observation.scanType, observation.kind, observation.key],
-        set: { seen: sql`excluded.seen`, scope: sql`excluded.scope`, lastSeenAt: sql`excluded.last_seen_at`, goneAt: null },
-        // Older evidence than what is known changes nothing.
-        setWhere: sql`greatest(${observation.lastSeenAt}, ${observation.goneAt}) <= excluded.last_seen_at`,
-      });
-  }
+/** A target that was deleted meanwhile has nothing to keep. Older evidence than what is known changes nothing, and neither does the same. */
+async function saveSeen(tx: Transaction, engine: Engine, scanId: string): Promise<void> {
+  await tx.execute(sql`
+    insert into observation (id, target_id, scan_type, kind, key, scope, seen, first_seen_at, last_seen_at)
+    select uuidv7(), target_id, ${engine.type}, kind, key, seen ->> 'scope', seen, at, at
+    from (
+      select distinct on (scan_target.target_id, seen ->> 'kind', seen ->> 'key')
+        scan_target.target_id, seen ->> 'kind' as kind, seen ->> 'key' as key, seen, scan_target.observed_at as at, scan_target.ordinal, place
+      from scan_target join target on target.id = scan_target.target_id,
+        jsonb_array_elements(scan_target.observations) with ordinality as part(seen, place)
+      where scan_target.scan_id = ${scanId} and scan_target.observed_at is not null
+      order by scan_target.target_id, seen ->> 'kind', seen ->> 'key', place desc) as once
+    order by ordinal, place
+    on conflict (target_id, scan_type, kind, key) do update
+      set seen = excluded.seen, scope = excluded.scope, last_seen_at = excluded.last_seen_at, gone_at = null
+      where greatest(observation.last_seen_at, observation.gone_at) <= excluded.last_seen_at
+        and (observation.last_seen_at < excluded.last_seen_at or observation.gone_at is not null
+          or (observation.scope, observation.seen) is distinct from (excluded.scope, excluded.seen))`);
 }
 
-async function markGone(tx: Transaction, engine: Engine, { targetId, coverage, observedAt }: SeenTarget): Promise<void> {
-  const at = observedAt ?? new Date();
-  const older = await tx
-    .select({ id: observation.id, scope: observation.scope })
-    .from(observation)
-    .where(
-      and(
-        eq(observation.targetId, targetId),
-        eq(observation.scanType, engine.type),
-        isNull(observation.goneAt),
-        sql`${observation.lastSeenAt} < ${at.toISOString()}`,
-      ),
-    );
-  const gone = older.filter(({ scope }) => engine.covers(coverage, scope)).map(({ id }) => id);
-  for (let start = 0; start < gone.length; start += rowsPerInsert) {
-    await tx
-      .update(observation)
-      .set({ goneAt: at })
-      .where(inArray(observation.id, gone.slice(start, start + rowsPerInsert)));
+async function markGone(tx: Transaction, engine: Engine, scanId: string): Promise<void> {
+  const older = await tx.execute<{ id: string; scope: string; target_id: string }>(sql`
+    select observation.id, observation.scope, observation.target_id
+    from scan_target join observation on observation.target_id = scan_target.target_id and observation.scan_type = ${engine.type}
+      and observation.gone_at is null and observation.last_seen_at < scan_target.observed_at
+    where scan_target.scan_id = ${scanId} and scan_target.kind = 'complete'`);
+  for (const [targetId, candidates] of Map.groupBy(older.rows, ({ target_id }) => target_id)) {
+    const [look] = await tx
+      .select({ coverage: scanTarget.coverage, at: scanTarget.observedAt })
+      .from(scanTarget)
+      .where(and(eq(scanTarget.scanId, scanId), eq(scanTarget.targetId, targetId)));
+    const gone = candidates.filter(({ scope }) => engine.covers(look?.coverage, scope)).map(({ id }) => id);
+    for (let start = 0; start < gone.length; start += rowsPerUpdate) {
+      await tx
+        .update(observation)
+        .set({ goneAt: look?.at ?? null })
+        .where(inArray(observation.id, gone.slice(start, start + rowsPerUpdate)));
+    }
   }
 }
 

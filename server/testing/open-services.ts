@@ -28,6 +28,7 @@ export async function openServices({ databaseUrl, folder }: { databaseUrl: strin
     outgoing: readOutgoingPolicy({}),
     mailer: openMailer({}),
     publicUrl: undefined,
+    maxImportBytes: 1024 ** 2,
     [Symbol.asyncDispose]: async () => {
       await boss.stop({ graceful: false });
       await close();

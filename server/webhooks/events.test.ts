@@ -76,6 +76,22 @@ test("a scan's life arrives as documented: created, RUNNING, its new risks, SUCC
   expect(new Set(receiver.received.map(({ event }) => event.id)).size).toBe(5);
 });
 
+test("an import's life arrives as that of a scan", async () => {
+  await addWebhook({ url: receiver.url });
+  const source = await server.api<{ data: { id: string } }>("POST", "/v1/sources", { source_type: "IMPORTED", name: "test" });
+  const body = new FormData();
+  body.set("scan_type", "NMAP");
+  body.set("source_id", source.body.data.id);
+  body.set("file", new Blob(["a file"]));
+  await fetch(new URL("/v1/results", server.url), { method: "POST", body, headers: server.own });
+  const claim = { worker: { name: "reader", version: "0" }, engines: [], fitting: [], imports: true, wait_seconds: 0 };
+  const { task_id } = (await server.worker<{ data: { task_id: string } }>("POST", "/claim", claim)).body.data;
+  const outcomes = [{ target: "10.5.0.200", outcome: look([22]) }];
+  await server.worker("POST", `/tasks/${task_id}/imported`, { attempt: 1, sequence: 1, outcomes });
+  await server.worker("POST", `/tasks/${task_id}/end`, { attempt: 1 });
+  expect((await receive()).sort()).toEqual(["risk.created", "scan.created", "scan.updated", "scan.updated"]);
+});
+
 test("a risk that opens, stays, closes and comes back is created, silent, updated, updated; older names come beside", async () => {
   const target = "10.5.0.2";
   await addWebhook({ url: receiver.url, event_types: ["risk.created", "risk.updated", "risk.opened", "risk.closed"] });

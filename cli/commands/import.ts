@@ -1,0 +1,78 @@
+import { openAsBlob } from "node:fs";
+import { stat } from "node:fs/promises";
+import { basename } from "node:path";
+import { ScanType } from "@periscan/contract/scan.ts";
+import type { Client } from "@periscan/sdk/client.ts";
+import { Argument, type Command } from "commander";
+import { printJson } from "../print.ts";
+import { printScan } from "../print-scan.ts";
+import { openSession, withLiveSession } from "../session.ts";
+import { UserError } from "../user-error.ts";
+import { collect, readType, waitForEnd, watchInterrupts } from "./scan.ts";
+
+interface Options {
+  target?: string;
+  source: string;
+  output: string;
+  json?: boolean;
+}
+
+export function addImportCommand(program: Command): void {
+  program
+    .command("import")
+    .description("Take in the file of a scan that was made elsewhere: its targets, their risks, and what is gone since.")
+    .addArgument(new Argument("<type>", `what made it: ${ScanType.options.join(", ")}; SARIF is NUCLEI`).argParser(readType))
+    .argument("<file>", "Nmap XML, SSLyze JSON, ZAP JSON or XML, OpenVAS or Greenbone XML, Nuclei JSONL, SARIF")
+    .option("--target <target>", "what the file is of, where it names none; the rest of the file is then left out")
+    .option("--source <name>", "the source that it comes from; made where there is none of that name", "command line")
+    .option("--output <folder>", "where the result files go", "periscan-results")
+    .option("--json", "print the scan, its risks and its files as JSON")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  periscan import NMAP branch-office.xml --source "Branch office"
+  periscan import NUCLEI results.sarif --target https://shop.example
+
+Exit code: 0 all of the file was read and nothing in it is partial, 1 the import failed or something is partial, 2 wrong use.
+The same file twice changes nothing. A risk closes only where a newer file or scan looked at the same place again.`,
+    )
+    .action(runImport);
+}
+
+async function runImport(type: ScanType, path: string, options: Options): Promise<void> {
+  const interrupted = watchInterrupts();
+  const file = await openFile(path);
+  const first = await openSession();
+  let session = first;
+  try {
+    const sourceId = await ensureSource(first.client, options.source);
+    const target = options.target === undefined ? {} : { target: options.target };
+    const scan = await first.client.results.import({ type, sourceId, file, fileName: basename(path), ...target });
+    const ended = await waitForEnd(first, scan.id, interrupted);
+    session = ended.session;
+    const collected = await withLiveSession(session, ({ client }) => collect(client, ended.scan, options.output));
+    session = collected.session;
+    const { risks, files } = collected.value;
+    if (options.json) printJson({ scan: ended.scan, risks, files });
+    else printScan(ended.scan, risks, files);
+    process.exitCode = ended.scan.state === "SUCCEEDED" && ended.scan.skipped_targets.length === 0 ? 0 : 1;
+  } finally {
+    await session.close();
+  }
+}
+
+async function openFile(path: string): Promise<Blob> {
+  try {
+    if (!(await stat(path)).isFile()) throw new UserError(`${path} is not a file.`, { exitCode: 2 });
+    return await openAsBlob(path);
+  } catch (cause) {
+    if (cause instanceof UserError) throw cause;
+    throw new UserError(`${path} cannot be read (${(cause as NodeJS.ErrnoException).code}).`, { exitCode: 2, cause });
+  }
+}
+
+async function ensureSource(client: Client, name: string): Promise<string> {
+  for await (const source of client.sources.list()) if (source.name === name) return source.id;
+  return (await client.sources.create({ source_type: "IMPORTED", name })).id;
+}

@@ -1,0 +1,26 @@
+import { ParseError } from "./engine.ts";
+
+/** A whole file as text, for formats that cannot be read in parts. Throws ParseError where it is larger than that, or not UTF-8. */
+export async function readWhole(chunks: AsyncIterable<Uint8Array>, maxMegabytes: number): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.byteLength;
+    if (bytes > maxMegabytes * 1024 ** 2) throw new ParseError(`The file is larger than ${maxMegabytes} MB.`);
+    parts.push(chunk);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(parts));
+  } catch (cause) {
+    throw new ParseError("The file is not UTF-8.", { cause });
+  }
+}
+
+/** Throws ParseError where the text is not one whole JSON value. */
+export function parseWhole(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new ParseError("The file is not whole, or is not JSON.", { cause });
+  }
+}

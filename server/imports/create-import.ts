@@ -1,0 +1,111 @@
+import { createHash } from "node:crypto";
+import type { Readable } from "node:stream";
+import type { ScanType } from "@periscan/contract/scan.ts";
+import { parseTarget } from "@periscan/contract/target-syntax.ts";
+import { findEngine } from "@periscan/engines/registry.ts";
+import { and, eq, min, sql } from "drizzle-orm";
+import { v7 as uuidv7 } from "uuid";
+import { ApiError, notFound } from "../api-error.ts";
+import type { Transaction } from "../db/connect.ts";
+import { importFile, scan, source, task } from "../db/schema.ts";
+import { isId } from "../page.ts";
+import { queuedHours } from "../scans/create-scan.ts";
+import type { Services } from "../services.ts";
+import { recordScanEvent } from "../webhooks/record-scan-event.ts";
+import { importName, importType } from "./import-file.ts";
+
+/** A file that lies in the store and that no scan has yet. */
+export interface StoredFile {
+  /** The id that its scan will have. */
+  scanId: string;
+  sha256: Buffer;
+  sizeBytes: number;
+  contentType: "application/xml" | "application/json";
+}
+
+export interface NewImport {
+  type: ScanType;
+  sourceId: string;
+  target: string | undefined;
+}
+
+/** Streams an upload into the store. Throws an ApiError 413 past `maxBytes`, and then nothing is kept. */
+export async function storeUpload({ files }: Pick<Services, "files">, upload: Readable, maxBytes: number): Promise<StoredFile> {
+  const scanId = uuidv7();
+  const hash = createHash("sha256");
+  let sizeBytes = 0;
+  let first: number | undefined;
+  async function* measure(): AsyncIterable<Uint8Array> {
+    for await (const chunk of upload as AsyncIterable<Uint8Array>) {
+      sizeBytes += chunk.byteLength;
+      if (sizeBytes > maxBytes) throw tooLarge(maxBytes);
+      hash.update(chunk);
+      first ??= chunk.find((byte) => !blanks.has(byte));
+      yield chunk;
+    }
+  }
+  await files.write(importName(scanId), measure());
+  // What the file is called when it is downloaded again: whether it is what its first character says is for the worker to see.
+  return { scanId, sha256: hash.digest(), sizeBytes, contentType: first === lessThan ? "application/xml" : "application/json" };
+}
+
+/** White space, and the three bytes of a byte order mark. */
+const blanks = new Set([9, 10, 13, 32, 0xef, 0xbb, 0xbf]);
+const lessThan = "<".charCodeAt(0);
+
+export const tooLarge = (maxBytes: number): ApiError =>
+  new ApiError(413, "request.too_large", `file is larger than ${Math.floor(maxBytes / 1024 ** 2).toLocaleString("en")} MiB, the most that this server takes.`, {
+    field: "file",
+  });
+
+/**
+ * Makes the scan whose one task is to read the file. Answers its id. It looks at nothing, so it neither counts against the workspace's allowance of
+ * scans nor waits for others of them. Throws 400 on a target that is none, 404 on a source of another workspace.
+ */
+export async function createImport(services: Services, workspaceId: string, input: NewImport, file: StoredFile): Promise<string> {
+  const target = input.target === undefined ? null : readTarget(input.target);
+  if (!findEngine(input.type))
+    throw new ApiError(400, "scan.type_not_available", `scan_type ${input.type} has no engine on this installation.`, { field: "scan_type" });
+  await services.db.transaction(async (tx) => {
+    await requireSource(tx, workspaceId, input.sourceId);
+    const { scanId, ...facts } = file;
+    await tx.insert(scan).values({ id: scanId, workspaceId, type: input.type, state: "QUEUED", options: {}, sourceId: input.sourceId });
+    const receivedAt = await findFirstReceipt(tx, { workspaceId, type: input.type, sha256: facts.sha256 });
+    await tx.insert(importFile).values({ scanId, ...facts, target, ...(receivedAt ? { receivedAt } : {}) });
+    const queuedUntil = sql`now() + make_interval(hours => ${queuedHours})`;
+    await tx.insert(task).values({ id: uuidv7(), scanId, workspaceId, type: importType, state: "queued", queuedUntil });
+    await recordScanEvent(tx, scanId, "scan.created");
+  });
+  services.bell.ring();
+  return file.scanId;
+}
+
+function readTarget(text: string): string {
+  const parsed = parseTarget(text);
+  if (!parsed.ok) throw new ApiError(400, "target.invalid", `target: ${parsed.reason}`, { field: "target" });
+  const [one, ...more] = parsed.targets;
+  if (!one || more.length > 0) throw new ApiError(400, "target.invalid", "target: give one target, not a block of addresses.", { field: "target" });
+  return one.text;
+}
+
+/** Locked, so that it cannot be deleted before the scan that names it is there. */
+async function requireSource(tx: Transaction, workspaceId: string, sourceId: string): Promise<void> {
+  const found = isId(sourceId)
+    ? await tx
+        .select({ id: source.id })
+        .from(source)
+        .where(and(eq(source.id, sourceId), eq(source.workspaceId, workspaceId)))
+        .for("key share")
+    : [];
+  if (found.length === 0) throw notFound("source", "source_id");
+}
+
+/** When this workspace first imported the same bytes as the same type: a file that has no date of its own must not get a later one each time. */
+async function findFirstReceipt(tx: Transaction, { workspaceId, type, sha256 }: { workspaceId: string; type: string; sha256: Buffer }): Promise<Date | null> {
+  const [row] = await tx
+    .select({ receivedAt: min(importFile.receivedAt) })
+    .from(importFile)
+    .innerJoin(scan, eq(scan.id, importFile.scanId))
+    .where(and(eq(importFile.sha256, sha256), eq(scan.workspaceId, workspaceId), eq(scan.type, type)));
+  return row?.receivedAt ?? null;
+}

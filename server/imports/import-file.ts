@@ -1,0 +1,20 @@
+import { eq } from "drizzle-orm";
+import type { Database, Transaction } from "../db/connect.ts";
+import { importFile } from "../db/schema.ts";
+
+export type ImportFile = typeof importFile.$inferSelect;
+
+/** The type of a task that reads a file; its scan has the type that the file is of. */
+export const importType = "IMPORT";
+
+/** A file of the largest size takes a few minutes. */
+export const importDeadlineSeconds = 3600;
+
+/** Where the file lies in the store until the scan's results are made. */
+export const importName = (scanId: string): string => `imports/${scanId}`;
+
+/** The file of an imported scan; undefined where the scan is none. */
+export async function findImportFile(db: Database | Transaction, scanId: string): Promise<ImportFile | undefined> {
+  const [row] = await db.select().from(importFile).where(eq(importFile.scanId, scanId));
+  return row;
+}
