@@ -260,3 +260,20 @@ test("the oldest task is not passed over by a younger one that fits better into 
   expect((await claim(server, { type: "NMAP_UDP", fitting: ["NMAP"] }))?.scan_id).toBe(younger.id);
   for (const { id } of [older, younger]) await server.api("POST", `/v1/scans/${id}/cancel`);
 });
+
+test("a scan of an engine that is being installed is accepted and waits; one that is only missing is refused with what to do", async () => {
+  const say = (status: object) =>
+    server.worker("POST", "/claim", {
+      worker: { name: "test", version: "0" },
+      engines: [{ type: "NUCLEI", ready: false, missing: "Install it.", ...status }],
+      fitting: [],
+      wait_seconds: 0,
+    });
+  await say({});
+  const refused = await server.api<{ error: object }>("POST", "/v1/scans", { type: "NUCLEI", targets: ["10.1.0.15"] });
+  expect(refused).toMatchObject({ status: 400, body: { error: { code: "engine.missing", message: expect.stringContaining("Install it.") } } });
+  await say({ installing: true });
+  const accepted = await startScan(server, { type: "NUCLEI", targets: ["10.1.0.15"] });
+  expect(accepted.state).toBe("QUEUED");
+  await server.api("POST", `/v1/scans/${accepted.id}/cancel`);
+});
