@@ -2,6 +2,7 @@ import type { PgBoss } from "pg-boss";
 import type { Logger } from "pino";
 import type { Database } from "./db/connect.ts";
 import type { FileStore } from "./file-store.ts";
+import type { HttpSettings } from "./http-settings.ts";
 import type { TaskBell } from "./scans/task-bell.ts";
 import type { Secrets } from "./secrets.ts";
 
@@ -16,5 +17,6 @@ export interface Services {
   bell: TaskBell;
   /** Whether loopback may be scanned: only while we listen on loopback alone. */
   allowLoopback: boolean;
+  http: HttpSettings;
   log: Logger;
 }

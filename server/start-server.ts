@@ -5,6 +5,8 @@ import pino from "pino";
 import { buildApp, isLoopbackHost } from "./app.ts";
 import { connect } from "./db/connect.ts";
 import { createFileStore } from "./file-store.ts";
+import { type HttpSettings, readHttpSettings } from "./http-settings.ts";
+import { forgetAnswers } from "./idempotency/answer-once.ts";
 import { renderQueue, startQueue } from "./queue/start-queue.ts";
 import { leaseSeconds } from "./scans/claim-task.ts";
 import { failResults, makeResults } from "./scans/make-results.ts";
@@ -20,6 +22,8 @@ export interface ServerSettings {
   port: number;
   dataFolder: string;
   logLevel?: string;
+  /** The environment says it where this is absent. */
+  http?: HttpSettings;
 }
 
 export interface RunningServer {
@@ -31,11 +35,12 @@ export interface RunningServer {
 /** Migrates the database and serves: the API, the reaper, the jobs that make results. Logs JSON lines to standard error. */
 export async function startServer(settings: ServerSettings): Promise<RunningServer> {
   const log = pino({ name: "server", level: settings.logLevel ?? "info" }, pino.destination({ dest: 2, sync: true }));
+  const http = settings.http ?? readHttpSettings(process.env);
   const { db, close } = await connect(settings.databaseUrl, (error) => log.warn({ err: error }, "idle database connection broke"));
   const boss = await startQueue(settings.databaseUrl, log);
   const files = createFileStore(join(settings.dataFolder, "files"));
   const secrets = openSecrets(settings.dataFolder);
-  const services: Services = { db, boss, files, secrets, bell: createTaskBell(), allowLoopback: isLoopbackHost(settings.host), log };
+  const services: Services = { db, boss, files, secrets, bell: createTaskBell(), allowLoopback: isLoopbackHost(settings.host), http, log };
   await startRendering(services);
   const app = await buildApp(services);
   await app.listen({ host: settings.host, port: settings.port });
@@ -89,7 +94,7 @@ function startReaper(services: Services): () => Promise<void> {
   const run = async () => {
     while (!stopping.signal.aborted) {
       const leasesCount = performance.now() - startedAt > leaseSeconds * 1000;
-      await reapTasks(services, { leasesCount }).catch((error) => services.log.warn({ err: error }, "reaper failed; it runs again in a second"));
+      await reap(services, { leasesCount }).catch((error) => services.log.warn({ err: error }, "reaper failed; it runs again in a second"));
       await sleep(1000, undefined, { signal: stopping.signal }).catch(() => {});
     }
   };
@@ -98,4 +103,9 @@ function startReaper(services: Services): () => Promise<void> {
     stopping.abort();
     await running;
   };
+}
+
+async function reap(services: Services, settings: { leasesCount: boolean }): Promise<void> {
+  await reapTasks(services, settings);
+  await forgetAnswers(services.db);
 }

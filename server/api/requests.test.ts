@@ -26,7 +26,6 @@ describe("a bad request starts nothing and names the field at fault", () => {
     ["empty targets and ids", { type: "NMAP", targets: [], target_ids: [] }, 400, "targets"],
     ["no type", { targets }, 400, "type"],
     ["an unknown type", { type: "MASSCAN", targets }, 400, "type"],
-    ["a type without an engine", { type: "OPENVAS", targets }, 400, "type"],
     ["an option of the command line", { type: "NMAP", targets: ["10.2.0.1", "-oN /tmp/x"] }, 400, "targets[1]"],
     ["a separator of a shell", { type: "NMAP", targets: ["a;b"] }, 400, "targets[0]"],
     ["a substitution of a shell", { type: "NMAP", targets: ["$(id)"] }, 400, "targets[0]"],

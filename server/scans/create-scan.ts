@@ -1,5 +1,5 @@
 import type { NewScan } from "@periscan/contract/scan.ts";
-import { maxTargetsPerScan, type ScanType } from "@periscan/contract/scan.ts";
+import { maxTargetsPerScan } from "@periscan/contract/scan.ts";
 import type { EngineStatus } from "@periscan/contract/worker-protocol.ts";
 import type { Engine } from "@periscan/engines/kit/engine.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
@@ -7,7 +7,7 @@ import { inArray, sql } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
 import type { z } from "zod";
 import { ApiError } from "../api-error.ts";
-import type { Database, Transaction } from "../db/connect.ts";
+import type { Transaction } from "../db/connect.ts";
 import { scan, scanTarget, targetLogin, task } from "../db/schema.ts";
 import type { Services } from "../services.ts";
 import { checkTarget, readTargets } from "../targets/read-targets.ts";
@@ -25,26 +25,37 @@ export const workerAliveSeconds = 60;
  * where none is left the scan fails at once. Answers the scan's id.
  */
 export async function createScan(services: Services, workspaceId: string, input: NewScan): Promise<string> {
-  const engine = await findUsableEngine(services.db, input.type);
-  const options = readOptions(engine, input.options ?? {});
-  const texts = readTargets(input.targets ?? []);
-  const scanId = await services.db.transaction(async (tx) => {
-    const targets = await collectTargets(tx, workspaceId, input, texts);
-    return insertScan(tx, { services, workspaceId, engine, options, targets, useAuthentication: input.use_authentication === true });
-  });
+  const scanId = await services.db.transaction((tx) => createScanIn(tx, services, { workspaceId, input }));
   services.bell.ring();
   return scanId;
 }
 
-async function findUsableEngine(db: Database, type: ScanType): Promise<Engine> {
-  const engine = findEngine(type);
-  if (!engine) throw new ApiError(400, "scan.type_not_available", `type ${type} has no engine yet on this installation.`, { field: "type" });
-  const { rows } = await db.execute<{ engines: EngineStatus[] }>(
+/** The same in the caller's transaction; the caller rings the bell after it. */
+export async function createScanIn(tx: Transaction, services: Services, { workspaceId, input }: { workspaceId: string; input: NewScan }): Promise<string> {
+  const { engine, options, texts } = readNewScan(input);
+  await requireReadyEngine(tx, engine);
+  const targets = await collectTargets(tx, workspaceId, input, texts);
+  return insertScan(tx, { services, workspaceId, engine, options, targets, useAuthentication: input.use_authentication === true });
+}
+
+/** What can be said of a request without looking at the workspace: its engine, options with defaults, canonical targets. Throws 400 that names the field. */
+export function readNewScan(input: NewScan): { engine: Engine; options: Record<string, unknown>; texts: string[] } {
+  const engine = findEngine(input.type);
+  if (!engine) throw new ApiError(400, "scan.type_not_available", `type ${input.type} has no engine yet on this installation.`, { field: "type" });
+  const options = readOptions(engine, input.options ?? {});
+  const texts = readTargets(input.targets ?? []);
+  if (!input.targets?.length && !input.target_ids?.length && !input.tags?.length)
+    throw new ApiError(400, "request.invalid", "Give at least one of targets, target_ids and tags, and not an empty one.", { field: "targets" });
+  return { engine, options, texts };
+}
+
+async function requireReadyEngine(tx: Transaction, { type }: Engine): Promise<void> {
+  const { rows } = await tx.execute<{ engines: EngineStatus[] }>(
     sql`select engines from worker where seen_at > now() - make_interval(secs => ${workerAliveSeconds})`,
   );
   const statuses = rows.flatMap(({ engines }) => engines.filter((status) => status.type === type));
   // No worker at all is no refusal: one may be starting, and the scan waits for it.
-  if (rows.length === 0 || statuses.some(({ ready, installing }) => ready || installing)) return engine;
+  if (rows.length === 0 || statuses.some(({ ready, installing }) => ready || installing)) return;
   const missing = statuses.find((status) => status.missing)?.missing ?? "No worker has this engine.";
   throw new ApiError(400, "engine.missing", `type ${type} cannot be scanned now: ${missing}`, { field: "type" });
 }
@@ -60,8 +71,6 @@ function readOptions(engine: Engine, given: Record<string, unknown>): Record<str
 }
 
 async function collectTargets(tx: Transaction, workspaceId: string, input: NewScan, texts: string[]): Promise<TargetRow[]> {
-  if (!input.targets?.length && !input.target_ids?.length && !input.tags?.length)
-    throw new ApiError(400, "request.invalid", "Give at least one of targets, target_ids and tags, and not an empty one.", { field: "targets" });
   const known = await findRequestedTargets(tx, workspaceId, { ids: input.target_ids ?? [], tags: input.tags ?? [] });
   const named = await ensureTargets(tx, workspaceId, texts);
   const targets = [...new Map([...named, ...known].map((row) => [row.id, row])).values()];

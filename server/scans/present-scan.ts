@@ -1,21 +1,20 @@
 import type { Scan, ScanTarget } from "@periscan/contract/scan.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
 import { asc, inArray } from "drizzle-orm";
-import type { Database } from "../db/connect.ts";
+import type { Database, Transaction } from "../db/connect.ts";
 import { result, type scan, scanRisk, scanTarget } from "../db/schema.ts";
 
 type ScanRow = typeof scan.$inferSelect;
 type TargetRow = typeof scanTarget.$inferSelect;
 
 /** Scans as the API shows them, in the order given; three queries however many there are. */
-export async function presentScans(db: Database, scans: ScanRow[]): Promise<Scan[]> {
+export async function presentScans(db: Database | Transaction, scans: ScanRow[]): Promise<Scan[]> {
   const ids = scans.map(({ id }) => id);
   if (ids.length === 0) return [];
-  const [targets, results, risks] = await Promise.all([
-    db.select().from(scanTarget).where(inArray(scanTarget.scanId, ids)).orderBy(asc(scanTarget.ordinal)),
-    db.select().from(result).where(inArray(result.scanId, ids)).orderBy(asc(result.id)),
-    db.select().from(scanRisk).where(inArray(scanRisk.scanId, ids)).orderBy(asc(scanRisk.riskId)),
-  ]);
+  // One after the other: in a transaction they share one connection.
+  const targets = await db.select().from(scanTarget).where(inArray(scanTarget.scanId, ids)).orderBy(asc(scanTarget.ordinal));
+  const results = await db.select().from(result).where(inArray(result.scanId, ids)).orderBy(asc(result.id));
+  const risks = await db.select().from(scanRisk).where(inArray(scanRisk.scanId, ids)).orderBy(asc(scanRisk.riskId));
   const of = <R extends { scanId: string }>(rows: R[]) => Map.groupBy(rows, ({ scanId }) => scanId);
   const [targetsOf, resultsOf, risksOf] = [of(targets), of(results), of(risks)];
   return scans.map((row) => {

@@ -1,12 +1,13 @@
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Outcome } from "@periscan/contract/outcome.ts";
 import type { Scan, ScanType } from "@periscan/contract/scan.ts";
 import type { Task } from "@periscan/contract/worker-protocol.ts";
 import { startEmbeddedPostgres } from "../db/embedded-postgres.ts";
 import { openKeys } from "../keys.ts";
-import { startServer } from "../start-server.ts";
+import { type ServerSettings, startServer } from "../start-server.ts";
 
 export interface Answer<T> {
   status: number;
@@ -14,7 +15,7 @@ export interface Answer<T> {
 }
 
 /** A server of its own on a fresh database, and the calls of a client and of a worker. The worker is the test itself: it says what it likes. */
-export async function startTestServer() {
+export async function startTestServer(settings: Pick<ServerSettings, "http"> = {}) {
   const folder = await mkdtemp(join(tmpdir(), "periscan-server-"));
   await chmod(folder, 0o755);
   const postgres = await startEmbeddedPostgres({ folder: join(folder, "postgres"), unsafeFast: true });
@@ -22,7 +23,7 @@ export async function startTestServer() {
   const { key } = await keys.createApiKey({ name: "test" });
   const { key: foreignKey } = await keys.createApiKey({ name: "foreign", workspace: "foreign" });
   const { token } = await keys.createWorkerToken({ name: "test" });
-  const server = await startServer({ databaseUrl: postgres.url, host: "127.0.0.1", port: 0, dataFolder: folder, logLevel: "silent" });
+  const server = await startServer({ databaseUrl: postgres.url, host: "127.0.0.1", port: 0, dataFolder: folder, logLevel: "silent", ...settings });
 
   async function call<T>(method: string, path: string, options: { body?: unknown; headers?: Record<string, string> } = {}): Promise<Answer<T>> {
     const json = options.body === undefined ? {} : { body: JSON.stringify(options.body) };
@@ -39,6 +40,8 @@ export async function startTestServer() {
     databaseUrl: postgres.url,
     keys,
     folder,
+    apiKey: key,
+    mine: asClient,
     foreign: { "x-hostedscan-api-key": foreignKey },
     workerToken: token,
     api: <T>(method: string, path: string, body?: unknown, headers: Record<string, string> = asClient) => call<T>(method, path, { body, headers }),
@@ -57,6 +60,15 @@ export type TestServer = Awaited<ReturnType<typeof startTestServer>>;
 export const startScan = async (server: TestServer, body: object): Promise<Scan> => (await server.api<{ data: Scan }>("POST", "/v1/scans", body)).body.data;
 
 export const getScan = async (server: TestServer, id: string): Promise<Scan> => (await server.api<{ data: Scan }>("GET", `/v1/scans/${id}`)).body.data;
+
+/** Looks until `check` answers something true, at most 30 s. */
+export async function until(check: () => unknown): Promise<void> {
+  const limit = performance.now() + 30_000;
+  while (!(await check())) {
+    if (performance.now() > limit) throw new Error("it did not happen within 30 s");
+    await sleep(20);
+  }
+}
 
 interface Claim {
   type?: ScanType;
