@@ -19,6 +19,7 @@ import { ApiError } from "./api-error.ts";
 import { describeOnce } from "./describe-api.ts";
 import { createNotFoundHandler, handleError } from "./handle-error.ts";
 import { measureRequests } from "./metrics.ts";
+import { routeSamples } from "./samples/route-samples.ts";
 import type { Services } from "./services.ts";
 
 const bodyLimitBytes = 4 * 1024 * 1024;
@@ -52,6 +53,7 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
   await addDocumentation(app);
   await app.register(async (scope) => {
     refuseNulBytes(scope);
+    routeSamples(scope);
     const typed = scope.withTypeProvider<ZodTypeProvider>();
     addScanRoutes(typed, services);
     addResultRoutes(typed, services);

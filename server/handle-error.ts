@@ -32,6 +32,8 @@ function send(reply: FastifyReply, request: FastifyRequest, { status, code, mess
   const body = JSON.stringify({ error: { code, message, ...(field === undefined ? {} : { field }), request_id: request.id } });
   reply
     .code(status)
+    // What the router itself refuses comes past the hooks.
+    .header("x-request-id", request.id)
     .type("application/json; charset=utf-8")
     .serializer((payload: unknown) => payload as string)
     .send(body);

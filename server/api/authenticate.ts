@@ -6,15 +6,24 @@ import type { Services } from "../services.ts";
 declare module "fastify" {
   interface FastifyRequest {
     workspaceId: string;
+    /** The key was `test-data-key`: sample data answers, and no workspace is touched. */
+    isSample?: boolean;
   }
 }
 
+/** The documented key that answers every call with sample data. */
+export const sampleKey = "test-data-key";
+
 /** A hook that takes the API key of the header or the bearer, and sets the request's workspace. */
 export const requireKey =
-  ({ db }: Services) =>
+  ({ db, http }: Services) =>
   async (request: FastifyRequest): Promise<void> => {
     const key = headerKey(request) ?? bearer(request);
     if (!key) throw new ApiError(401, "key.missing", "Send your API key in the header X-HOSTEDSCAN-API-KEY.");
+    if (key === sampleKey && http.sampleData) {
+      request.isSample = true;
+      return;
+    }
     const workspaceId = await findWorkspaceOfKey(db, key);
     if (!workspaceId) throw new ApiError(401, "key.invalid", "This API key is not known, or was revoked.");
     request.workspaceId = workspaceId;
