@@ -12,8 +12,8 @@ const rows: [id: string, target: string, label: string, tags: string[]][] = [
   ["1003", "127.0.0.2", "Intranet", ["internal", "web"]],
   ["1004", "127.0.0.3", "Intranet, stand-by", ["internal", "web"]],
   ["1005", "10.200.9.9", "", []],
-  ["1006", "http://site.test:36735", "Site", ["production", "web"]],
-  ["1007", "https://site.test:42781", "Site over TLS", ["production", "web"]],
+  ["1006", "http://site.test:36735/", "Site", ["production", "web"]],
+  ["1007", "https://site.test:42781/", "Site over TLS", ["production", "web"]],
   ["1008", "127.0.0.1", "Blog", ["web"]],
 ];
 

@@ -1,7 +1,8 @@
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import type { Risk } from "@periscan/contract/risk.ts";
 import { isFinalState, Scan, ScanState, ScanType } from "@periscan/contract/scan.ts";
 import { ScanDocument } from "@periscan/contract/scan-document.ts";
@@ -35,10 +36,8 @@ test("the files are what the engines' readers make of their samples (mend: node 
 
 test("the documented call answers a finished scan whose HTML, PDF and native output can be downloaded", async () => {
   const command = ["-s", "-H", "Content-Type: application/json", "-H", "X-HOSTEDSCAN-API-KEY: test-data-key", "--request", "POST"];
-  const printed = execFileSync("curl", [...command, "--data", '{"target_ids": ["123", "456"], "type": "NMAP"}', `${server.url}/v1/scans`], {
-    encoding: "utf8",
-  });
-  const { data: scan } = JSON.parse(printed) as { data: Scan };
+  const { stdout } = await promisify(execFile)("curl", [...command, "--data", '{"target_ids": ["123", "456"], "type": "NMAP"}', `${server.url}/v1/scans`]);
+  const { data: scan } = JSON.parse(stdout) as { data: Scan };
   expect(Scan.parse(scan)).toMatchObject({ type: "NMAP", state: "SUCCEEDED", progress: 100 });
   expect(scan.requested_targets.map(({ target_id }) => target_id)).toEqual(expect.arrayContaining(["123", "456"]));
   expect(scan.risks).toMatchObject({ new_open: [{}, {}, {}, {}, {}, {}], still_open: [{}, {}], closed: [{}] });

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { Outcome } from "@periscan/contract/outcome.ts";
 import type { ScanType } from "@periscan/contract/scan.ts";
+import { parseTarget } from "@periscan/contract/target-syntax.ts";
 import type { EngineSamples } from "@periscan/engines/kit/samples.ts";
 import { samples as nmap } from "@periscan/engines/nmap/samples/samples.ts";
 import { samples as nuclei } from "@periscan/engines/nuclei/samples/samples.ts";
@@ -31,12 +32,19 @@ export async function makeSampleData(): Promise<Map<string, Buffer>> {
     const native = readFileSync(new URL(`${name}.${samples.extension}`, samples.folder));
     const file = `${type.toLowerCase().replaceAll("_", "-")}-${name}.${samples.extension}`;
     const targets: { target: string; outcome: Outcome }[] = [];
-    for await (const { address, outcome } of samples.read(name, whole(native))) targets.push({ target: address, outcome });
+    for await (const { address, outcome } of samples.read(name, whole(native))) targets.push({ target: canonical(address), outcome });
     files.set(file, type === "NUCLEI" ? keepHits(native) : native);
     scans.push({ type, engine_version: engineVersion, file, targets });
   }
   files.set("scans.json", Buffer.from(`${JSON.stringify(scans, undefined, 1)}\n`));
   return files;
+}
+
+/** As a target of Periscan is written. */
+function canonical(address: string): string {
+  const parsed = parseTarget(address);
+  if (!parsed.ok || !parsed.targets[0]) throw new Error(`${address} is no target`);
+  return parsed.targets[0].text;
 }
 
 /** A sample of Nuclei has its log and its standard error too; a scan's result has the hits alone. */
