@@ -22,7 +22,15 @@ const checks = [
 ];
 
 /** What the tests use beside Nmap, with the Debian package that has it. */
-const programs: Record<string, string> = { nmap: "nmap", ip: "iproute2", curl: "curl", python3: "python3", pdftotext: "poppler-utils", setpriv: "util-linux" };
+const programs: Record<string, string> = {
+  nmap: "nmap",
+  ip: "iproute2",
+  curl: "curl",
+  jq: "jq",
+  python3: "python3",
+  pdftotext: "poppler-utils",
+  setpriv: "util-linux",
+};
 
 interface Counts {
   passed: number;

@@ -119,3 +119,19 @@ export async function finishTask(server: TestServer, task: Task, outcome: Outcom
   }
   await server.worker("POST", `/tasks/${task.task_id}/end`, { attempt: task.attempt });
 }
+
+/** Works off NMAP tasks, with a port open on each target, until the answer is called. NMAP_UDP is ready, and waits. */
+export function keepWorking(server: TestServer): () => Promise<void> {
+  let isStopping = false;
+  const work = async () => {
+    while (!isStopping) {
+      const task = await claim(server, { type: "NMAP_UDP", fitting: ["NMAP"], waitSeconds: 1 });
+      if (task) await finishTask(server, task, tcpOutcome({ ports: "1-1000", open: [22] }));
+    }
+  };
+  const working = work();
+  return async () => {
+    isStopping = true;
+    await working;
+  };
+}
