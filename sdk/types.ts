@@ -1,0 +1,58 @@
+import type { components } from "./openapi-types.ts";
+
+// The schemas of openapi.json under their names.
+
+type Schemas = components["schemas"];
+export type NewScan = Schemas["NewScan"];
+export type Scan = Schemas["Scan"];
+export type ScanState = Schemas["ScanState"];
+export type ScanType = Schemas["ScanType"];
+export type Risk = Schemas["Risk"];
+export type RiskStatus = Schemas["RiskStatus"];
+export type ThreatLevel = Schemas["ThreatLevel"];
+export type NewTarget = Schemas["NewTarget"];
+export type Target = Schemas["Target"];
+export type TargetUpdate = Schemas["TargetUpdate"];
+export type TargetLogin = Schemas["TargetLogin"];
+export type KnownTargetLogin = Schemas["KnownTargetLogin"];
+export type TargetObservation = Schemas["TargetObservation"];
+export type Problem = Schemas["Problem"];
+export type Acceptance = Schemas["Acceptance"];
+export type AcceptanceCount = Schemas["AcceptanceCount"];
+export type AcceptanceKind = Schemas["AcceptanceKind"];
+export type AcceptanceReason = Schemas["AcceptanceReason"];
+export type AcceptancesEnd = Schemas["AcceptancesEnd"];
+export type Delivery = Schemas["Delivery"];
+export type DeliveryAttempt = Schemas["DeliveryAttempt"];
+export type DeliveryState = Schemas["DeliveryState"];
+export type DeliveryWithEvent = Schemas["DeliveryWithEvent"];
+export type EventType = Schemas["EventType"];
+export type NewAcceptance = Schemas["NewAcceptance"];
+export type NewAcceptances = Schemas["NewAcceptances"];
+export type NewNotification = Schemas["NewNotification"];
+export type NewReport = Schemas["NewReport"];
+export type NewSchedule = Schemas["NewSchedule"];
+export type NewWebhook = Schemas["NewWebhook"];
+export type Notification = Schemas["Notification"];
+export type NotificationFilter = Schemas["NotificationFilter"];
+export type NotificationKind = Schemas["NotificationKind"];
+export type NotificationUpdate = Schemas["NotificationUpdate"];
+export type Observation = Schemas["Observation"];
+export type Report = Schemas["Report"];
+export type ReportFormat = Schemas["ReportFormat"];
+export type ReportState = Schemas["ReportState"];
+export type RiskDefinition = Schemas["RiskDefinition"];
+export type RiskEvent = Schemas["RiskEvent"];
+export type RiskEventType = Schemas["RiskEventType"];
+export type RiskFilters = Schemas["RiskFilters"];
+export type ScanTarget = Schemas["ScanTarget"];
+export type Schedule = Schemas["Schedule"];
+export type ScheduleRun = Schemas["ScheduleRun"];
+export type ScheduleRunState = Schemas["ScheduleRunState"];
+export type ScheduleUpdate = Schemas["ScheduleUpdate"];
+export type TargetsFilter = Schemas["TargetsFilter"];
+export type Webhook = Schemas["Webhook"];
+export type WebhookUpdate = Schemas["WebhookUpdate"];
+export type WebhookWithSecret = Schemas["WebhookWithSecret"];
+/** An event as it is sent. Its id is the same at every delivery. */
+export type WebhookEvent = DeliveryWithEvent["event"];
