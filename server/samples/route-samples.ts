@@ -3,7 +3,7 @@ import { ApiError } from "../api-error.ts";
 import { sampleAnswers } from "./sample-answers.ts";
 
 /**
- * From here on every operation answers requests with `test-data-key` from the sample data, in the place of its handler: so after its own checks of the request, and
+ * From here on operations answer requests with `test-data-key` from the sample data, or refuse them, in the place of its handler: so after its own checks of the request, and
  * through its own schema of the answer.
  */
 export function routeSamples(app: FastifyInstance): void {
@@ -18,6 +18,7 @@ export function routeSamples(app: FastifyInstance): void {
 
 async function answerSample(operation: string, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   const answer = sampleAnswers[operation];
-  if (!answer) throw new ApiError(404, "sample.not_found", `There is no sample data for ${operation}; use a key of your own.`);
+  // What names a thing may say 404; what makes one only 400.
+  if (!answer) throw new ApiError(operation.includes(":") ? 404 : 400, "sample.not_found", `There is no sample data for ${operation}; use a key of your own.`);
   return answer(request, reply);
 }

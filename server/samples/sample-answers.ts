@@ -1,3 +1,4 @@
+import type { NewReport } from "@periscan/contract/report.ts";
 import { isFinalState, type NewScan, type Scan } from "@periscan/contract/scan.ts";
 import type { NewTarget, TargetLogin, TargetUpdate } from "@periscan/contract/target.ts";
 import type { FastifyReply, FastifyRequest } from "fastify";
@@ -6,6 +7,7 @@ import { ApiError, notFound } from "../api-error.ts";
 import { readNewScan } from "../scans/create-scan.ts";
 import { canonical, readTarget, requireChange } from "../targets/read-targets.ts";
 import { makeSamplePage } from "./sample-page.ts";
+import { askForSampleReport, findSampleReport, sampleReports } from "./sample-reports.ts";
 import { findSampleFile } from "./sample-results.ts";
 import { sampleRisks } from "./sample-risks.ts";
 import { finishedSamples, sampleScans } from "./sample-scans.ts";
@@ -47,6 +49,27 @@ const sendResult: SampleAnswer = async (request, reply) => {
   if (!file) throw notFound("result");
   return answerFile(reply, file);
 };
+
+const sendReport: SampleAnswer = async (request, reply) => {
+  const file = await findSampleReport((request.params as { id: string }).id);
+  if (!file) throw notFound("report");
+  return answerFile(reply, file);
+};
+const askForReport: SampleAnswer = ({ body }) => askForSampleReport(body as NewReport);
+
+const reportAnswers: Record<string, SampleAnswer> = {
+  "POST /v1/reports": askForReport,
+  "POST /v1/report": askForReport,
+  "GET /v1/reports": ({ query }) => makeSamplePage(sampleReports, query),
+  "GET /v1/reports/:id": sendReport,
+  "GET /v1/report/:id": sendReport,
+  "GET /v1/reports/:id/state": (request) => ({ data: find("report", sampleReports, request) }),
+};
+
+/** The sample data has none of these. */
+const emptyLists: Record<string, SampleAnswer> = Object.fromEntries(
+  ["webhooks", "notifications", "schedules"].map((noun) => [`GET /v1/${noun}`, () => ({ data: [] })]),
+);
 
 const targetAnswers: Record<string, SampleAnswer> = {
   "GET /v1/targets": ({ query }) => {
@@ -105,11 +128,16 @@ const riskAnswers: Record<string, SampleAnswer> = {
   },
 };
 
-/** What `test-data-key` is answered, by operation. A new operation adds its line here, and its data in a file of its noun. */
+/**
+ * What `test-data-key` is answered, by operation. A new operation adds its line here, and its data in a file of its noun; what has no line says that there is no
+ * sample data for it.
+ */
 export const sampleAnswers: Record<string, SampleAnswer> = {
   ...scanAnswers,
   ...targetAnswers,
   ...riskAnswers,
+  ...reportAnswers,
+  ...emptyLists,
   "GET /v1/results/:id": sendResult,
   "GET /v1/scans/results/:id": sendResult,
 };

@@ -3,10 +3,8 @@ import { findEngine } from "@periscan/engines/registry.ts";
 import type { FixedFile } from "../api/send-file.ts";
 import { renderResult } from "../render/render-result.ts";
 import { readNative } from "./engine-samples.ts";
+import { makeOnce } from "./make-once.ts";
 import { type FinishedSample, finishedSamples } from "./sample-scans.ts";
-
-/** Made when they are first asked for, and kept in memory: there are few, and they never change. */
-const made = new Map<string, Promise<Buffer>>();
 
 const kinds = ["native", "html", "pdf", "json"] as const;
 
@@ -26,15 +24,6 @@ export async function findSampleFile(id: string): Promise<FixedFile | undefined>
     };
   }
   return undefined;
-}
-
-function makeOnce(id: string, make: () => Promise<Buffer>): Promise<Buffer> {
-  const known = made.get(id);
-  if (known) return known;
-  const making = make();
-  made.set(id, making);
-  making.catch(() => made.delete(id));
-  return making;
 }
 
 const makeContent = async (kind: (typeof kinds)[number], { sample, document }: FinishedSample): Promise<Buffer> =>
