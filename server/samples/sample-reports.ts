@@ -31,7 +31,8 @@ export const sampleReports: Report[] = (["PDF", "HTML"] as const).map((report_fo
 /** The report that stands for the one that was asked for: it has the format, and is about all of the sample's targets. */
 export function askForSampleReport({ report_format, targets_filter }: NewReport): { data: { id: string } } {
   const [field, ids] = targets_filter?.target_ids ? ["target_ids", targets_filter.target_ids] : ["id", targets_filter?.id ?? []];
-  const missing = ids.findIndex((id) => !sampleTargets.some((target) => target.id === id));
+  const known = new Set(sampleTargets.map(({ id }) => id));
+  const missing = ids.findIndex((id) => !known.has(id));
   if (missing >= 0) throw notFound("target", `targets_filter.${field}[${missing}]`);
   return { data: { id: sampleReports.find((report) => report.report_format === report_format)?.id ?? "" } };
 }
