@@ -146,8 +146,11 @@ describe.each(describedOperations)("$name", (operation) => {
       const request = await goodRequest(operation);
       const { status, body } = await send(operation, request, { headers: server.foreign });
       if (/[0-9a-f]{8}-[0-9a-f]{4}-7/.test(JSON.stringify([request.params, request.body]))) expect(status).toBe(404);
-      else if (method === "GET") expect(body).toEqual({ data: [] });
-      else expect(status).toBe(200);
+      else if (method === "GET") {
+        const own = (await send(operation, request)).body as { data: { id: string }[] };
+        expect(own.data.length).toBeGreaterThan(0);
+        expect(own.data.filter(({ id }) => JSON.stringify(body).includes(id))).toEqual([]);
+      } else expect(status).toBe(200);
     });
 
   test("an id that is none, or nobody's, is 404", async () => {
@@ -182,18 +185,20 @@ describe.each(describedOperations)("$name", (operation) => {
         const isNumber = resolve(schema).type === "integer";
         if (isNumber && !isValid(schema, Number(value || "x"))) expect(real.status, `${name}=${value.slice(0, 50)}`).toBe(400);
       }
-    if (questions.length > 0) expect(refusal(await send(operation, { ...request, query: { nobody: "1" } }))).toEqual({ status: 400, field: "nobody" });
+    if (questions.length > 0)
+      expect(refusal(await send(operation, { ...request, query: { ...request.query, nobody: "1" } }))).toEqual({ status: 400, field: "nobody" });
   });
 
   if (bodySchema)
     test("a body that is none of JSON, or of another type, is refused", async () => {
       const request = await goodRequest(operation);
+      const mayBeLeftOut = operation.name === "POST /v1/webhooks/{id}/rotate-secret";
       const status = async (raw: Raw, headers = server.own) => (await send(operation, request, { raw, headers })).status;
-      for (const text of ["", "{", "null", "7", '"x"', "[]", '{"__proto__":{"x":1}}', '{"x":"\\u0000"}', `${"[".repeat(50_000)}`]) {
+      for (const text of [...(mayBeLeftOut ? [] : ["", "null"]), "{", "7", '"x"', "[]", '{"__proto__":{"x":1}}', '{"x":"\\u0000"}', `${"[".repeat(50_000)}`]) {
         expect(await status({ text }), text.slice(0, 50)).toBe(400);
         expect(await status({ text }, sampleKey as never), text.slice(0, 50)).toBe(400);
       }
-      expect((await send(operation, { ...request, body: undefined as never })).status).toBe(400);
+      expect((await send(operation, { ...request, body: undefined as never })).status).toBe(mayBeLeftOut ? 200 : 400);
       for (const type of ["text/plain", "application/xml", "application/x-www-form-urlencoded"]) expect(await status({ text: "{}", type }), type).toBe(415);
     });
 

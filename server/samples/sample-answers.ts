@@ -68,7 +68,7 @@ const reportAnswers: Record<string, SampleAnswer> = {
 
 /** The sample data has none of these. */
 const emptyLists: Record<string, SampleAnswer> = Object.fromEntries(
-  ["webhooks", "notifications", "schedules"].map((noun) => [`GET /v1/${noun}`, () => ({ data: [] })]),
+  ["webhooks", "notifications", "schedules"].map((noun) => [`GET /v1/${noun}`, ({ query }: FastifyRequest) => makeSamplePage([], query)]),
 );
 
 const targetAnswers: Record<string, SampleAnswer> = {
