@@ -96,6 +96,21 @@ test("every file of every sample scan is made by the renderers", { timeout: 120_
 
 const filtered = (path: string, filters: object, more = "") => get<{ id: string }[]>(`${path}?filters=${encodeURIComponent(JSON.stringify(filters))}${more}`);
 
+test("a report of either format can be asked for, looked up and downloaded, and is about all of the sample data", { timeout: 60_000 }, async () => {
+  for (const [report_format, beginning] of [
+    ["PDF", "%PDF-"],
+    ["HTML", "<!doctype html>"],
+  ]) {
+    const asked = await server.api<{ data: { id: string } }>("POST", "/v1/reports", { report_format, targets_filter: { target_ids: ["123"] } }, key);
+    const path = `/v1/reports/${asked.body.data.id}`;
+    expect((await server.api("GET", `${path}/state`, undefined, key)).body).toMatchObject({ data: { report_format, state: "SUCCEEDED" } });
+    const text = await (await fetch(new URL(path, server.url), { headers: key })).text();
+    expect(text.slice(0, beginning?.length)).toBe(beginning);
+    if (report_format === "HTML") for (const part of ["Open TCP Port: 22", "Our administrators need it", "Old printer"]) expect(text).toContain(part);
+  }
+  expect((await server.api("POST", "/v1/reports", { report_format: "PDF", targets_filter: { target_ids: ["nobody"] } }, key)).status).toBe(404);
+});
+
 test("filters and pages work on the sample data", async () => {
   const risks = async (filters: object) => (await filtered("/v1/risks", filters)).data as unknown as Risk[];
   for (const risk of await risks({ "risk_definition.threat_level": ["HIGH", "CRITICAL"], "risk_definition.scan_type": ["SSLYZE"] }))

@@ -19,7 +19,8 @@ let server: TestServer;
 let stopWorking: () => Promise<void>;
 let folder: string;
 beforeAll(async () => {
-  server = await startTestServer();
+  // The addresses of the examples are those of no one; nothing is sent there.
+  server = await startTestServer({ outgoing: { allowHttp: false, allowPrivate: true }, delivers: false });
   stopWorking = keepWorking(server);
   folder = mkdtempSync(join(tmpdir(), "periscan-docs-"));
   await installSdk(folder);
@@ -66,10 +67,10 @@ test("every curl example does what the page says, and every operation has one", 
   expect(documented.filter((name) => !witness.seen.has(name))).toEqual([]);
 });
 
-test("every SDK example does what the page says, and every operation has one but the older path of a file", async () => {
+test("every SDK example does what the page says, and every operation has one but the older paths of a file and of reports", async () => {
   using witness = await startWitness();
   const program = join(folder, "examples.js");
   writeFileSync(program, examples("js").join("\n"));
   await run(process.execPath, [program], { cwd: folder, env: witness.environment }).catch((error) => expect.fail(error.stderr));
-  expect(documented.filter((name) => !witness.seen.has(name))).toEqual(["GET /v1/scans/results/{id}"]);
+  expect(documented.filter((name) => !witness.seen.has(name))).toEqual(["GET /v1/scans/results/{id}", "POST /v1/report", "GET /v1/report/{id}"]);
 });
