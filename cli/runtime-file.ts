@@ -1,5 +1,6 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { readStartTicks } from "@periscan/engines/kit/process-identity.ts";
 import { UserError } from "./user-error.ts";
 
 /** What a running platform tells the other commands, in DATA/server.json. */
@@ -45,13 +46,4 @@ export function takeRuntime(dataFolder: string): { announce(url: string): void; 
     announce: (url) => writeFileSync(file, JSON.stringify({ ...own, url })),
     release: () => rmSync(file, { force: true }),
   };
-}
-
-/** Field 22 of /proc/PID/stat, proc(5); the fields are counted behind the name, which may hold spaces. Undefined where the process is gone. */
-function readStartTicks(pid: number): string | undefined {
-  try {
-    return readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ")[19];
-  } catch {
-    return undefined;
-  }
 }

@@ -103,7 +103,8 @@ function fromBigInt(value: bigint, length: number): string {
   return address.kind() === "ipv6" ? (address as ipaddr.IPv6).toRFC5952String() : address.toString();
 }
 
-const bracket = (host: string) => (host.includes(":") ? `[${host}]` : host);
+/** A host as it stands before a port: an IPv6 address in brackets, anything else as it is. */
+export const bracket = (host: string): string => (host.includes(":") ? `[${host}]` : host);
 
 const refuse = (input: string, why: string): ParseResult => ({ ok: false, reason: `${JSON.stringify(shorten(input))} ${why}.` });
 

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { bracket } from "@periscan/contract/target-syntax.ts";
 import type { JobWithMetadata } from "pg-boss";
 import pino from "pino";
 import { buildApp, isLoopbackHost } from "./app.ts";
@@ -92,7 +93,7 @@ function readPublicUrl({ PERISCAN_PUBLIC_URL: url }: NodeJS.ProcessEnv): string 
 
 function addressOf(host: string, address: ReturnType<import("node:http").Server["address"]>): string {
   const port = typeof address === "object" && address ? address.port : 0;
-  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  return `http://${bracket(host)}:${port}`;
 }
 
 const deliveryConnections = 4;

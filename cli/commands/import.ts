@@ -4,11 +4,9 @@ import { basename } from "node:path";
 import { ScanType } from "@periscan/contract/scan.ts";
 import type { Client } from "@periscan/sdk/client.ts";
 import { Argument, type Command } from "commander";
-import { printJson } from "../print.ts";
-import { printScan } from "../print-scan.ts";
-import { openSession, withLiveSession } from "../session.ts";
+import { openSession } from "../session.ts";
 import { UserError } from "../user-error.ts";
-import { collect, readType, waitForEnd, watchInterrupts } from "./scan.ts";
+import { readType, showEnd, waitForEnd, watchInterrupts } from "./scan.ts";
 
 interface Options {
   target?: string;
@@ -51,12 +49,7 @@ async function runImport(type: ScanType, path: string, options: Options): Promis
     const scan = await first.client.results.import({ type, sourceId, file, fileName: basename(path), ...target });
     const ended = await waitForEnd(first, scan.id, interrupted);
     session = ended.session;
-    const collected = await withLiveSession(session, ({ client }) => collect(client, ended.scan, options.output));
-    session = collected.session;
-    const { risks, files } = collected.value;
-    if (options.json) printJson({ scan: ended.scan, risks, files });
-    else printScan(ended.scan, risks, files);
-    process.exitCode = ended.scan.state === "SUCCEEDED" && ended.scan.skipped_targets.length === 0 ? 0 : 1;
+    session = await showEnd(session, ended.scan, options);
   } finally {
     await session.close();
   }

@@ -121,12 +121,7 @@ async function runScan(type: ScanType, targets: string[], options: Options): Pro
     const ended = await waitForEnd(first, scan.id, interrupted);
     session = ended.session;
     if (ended.scan.state === "OVER_LIMIT") return reportOverLimit(ended.scan, options);
-    const collected = await withLiveSession(session, ({ client }) => collect(client, ended.scan, options.output));
-    session = collected.session;
-    const { risks, files } = collected.value;
-    if (options.json) printJson({ scan: ended.scan, risks, files });
-    else printScan(ended.scan, risks, files);
-    process.exitCode = ended.scan.state === "SUCCEEDED" && ended.scan.skipped_targets.length === 0 ? 0 : 1;
+    session = await showEnd(session, ended.scan, options);
   } finally {
     await session.close();
   }
@@ -183,11 +178,17 @@ export async function waitForEnd(first: Session, id: string, interrupted: AbortS
   }
 }
 
-/** Saves the files of an ended scan, and reads its risks from them. */
-export async function collect(client: Client, scan: Scan, output: string) {
-  const files = await saveResults(client, scan, output);
-  const { risks } = await readDocument(client, scan);
-  return { files, risks };
+/** Saves the files of an ended scan, shows what it found, and sets the exit code. Answers the session that it ended on. */
+export async function showEnd(current: Session, scan: Scan, { output, json }: Pick<Options, "output" | "json">): Promise<Session> {
+  const { value, session } = await withLiveSession(current, async ({ client }) => {
+    const files = await saveResults(client, scan, output);
+    const { risks } = await readDocument(client, scan);
+    return { files, risks };
+  });
+  if (json) printJson({ scan, ...value });
+  else printScan(scan, value.risks, value.files);
+  process.exitCode = scan.state === "SUCCEEDED" && scan.skipped_targets.length === 0 ? 0 : 1;
+  return session;
 }
 
 /** The scan as its own JSON result has it: each risk as this scan saw it. */

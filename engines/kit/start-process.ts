@@ -117,7 +117,8 @@ export const describeMemory = (title: string, memoryBytes: number): EngineError 
     { retry: false },
   );
 
-function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+/** Sends the signal to all processes of a group; one that nobody is left of takes it for sent. */
+export function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
   if (pid === undefined) return;
   try {
     process.kill(-pid, signal);

@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { bracket } from "@periscan/contract/target-syntax.ts";
 import type { PinnedTarget } from "../kit/engine.ts";
-import { bracket } from "./scope-proxy.ts";
 
 /** What there is of a target to look at. */
 export interface Services {

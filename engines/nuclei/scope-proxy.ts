@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { connect, createServer, isIP, type Server, type Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 
 export interface ProxySettings {
   /** The target's own name or address: what Nuclei asks for. */
@@ -179,6 +179,3 @@ function relay(client: Socket, target: Socket, tell: (event: keyof PortTraffic) 
   });
   target.once("close", () => client.destroySoon());
 }
-
-/** An address as the host of a URL. */
-export const bracket = (host: string): string => (isIP(host) === 6 ? `[${host}]` : host);

@@ -1,4 +1,4 @@
-import type { ParsedTarget } from "@periscan/contract/target-syntax.ts";
+import { bracket, type ParsedTarget } from "@periscan/contract/target-syntax.ts";
 import type { Engine } from "../kit/engine.ts";
 import { covers, describeCoverage } from "./coverage.ts";
 import { native } from "./native.ts";
@@ -34,6 +34,6 @@ export const sslyze: Engine = {
 
 function refuses(target: ParsedTarget): string | undefined {
   if (target.kind !== "url" || target.scheme === "https") return undefined;
-  const host = target.host.includes(":") ? `[${target.host}]` : target.host;
+  const host = bracket(target.host);
   return `A URL that begins with http:// has no TLS. Give https://${host}${target.path}, or ${host} for the TLS ports of the host.`;
 }

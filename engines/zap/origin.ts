@@ -1,3 +1,5 @@
+import { bracket } from "@periscan/contract/target-syntax.ts";
+
 /** What one scan looks at: a scheme, host and port, and everything at or below a path. */
 export interface Origin {
   scheme: "http" | "https";
@@ -9,8 +11,6 @@ export interface Origin {
 }
 
 const defaultPorts = { http: 80, https: 443 };
-
-const bracket = (host: string) => (host.includes(":") ? `[${host}]` : host);
 
 /** As RFC 6454 writes it: without the scheme's own port. */
 export function formatOrigin({ scheme, host, port }: Origin): string {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TargetLogin } from "@periscan/contract/target.ts";
+import { bracket } from "@periscan/contract/target-syntax.ts";
 import { EngineError } from "../kit/engine.ts";
 import { type Alert, createApi, type FetchedPage, type Message, type ZapApi } from "./api-answers.ts";
 import { type CallZap, ZapApiError } from "./call-zap.ts";
@@ -198,7 +199,7 @@ async function listenForCallbacks({ api, task, scan }: Run): Promise<boolean> {
   const address = task.proxy.counts.localAddress;
   if (task.rules.active.content.origin !== "ours" || !task.options.callback_listener || address === undefined) return false;
   try {
-    await api.do("periscan/action/setListener", { address: address.includes(":") ? `[${address}]:0` : `${address}:0` });
+    await api.do("periscan/action/setListener", { address: `${bracket(address)}:0` });
     return true;
   } catch (error) {
     if (!(error instanceof ZapApiError) || error.status === 0) throw error;

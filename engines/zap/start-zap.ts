@@ -4,7 +4,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { EngineError } from "../kit/engine.ts";
-import { type EngineProcess, startProcess } from "../kit/start-process.ts";
+import { type EngineProcess, killGroup, startProcess } from "../kit/start-process.ts";
 import { type CallZap, createCaller, waitUntilReady } from "./call-zap.ts";
 import { findJava, oldestJava } from "./find-java.ts";
 import type { Zap } from "./find-zap.ts";
@@ -74,7 +74,7 @@ async function tryStart(settings: ZapSettings): Promise<RunningZap> {
   const alive = AbortSignal.any([signal, gone]);
   const stop = async () => {
     // Its home goes with it: there is nothing to put in order, for which a JVM takes 2 s.
-    killGroup(zap.pid);
+    killGroup(zap.pid, "SIGKILL");
     await zap.ended;
     rmSync(homeFolder, { recursive: true, force: true });
   };
@@ -89,14 +89,6 @@ async function tryStart(settings: ZapSettings): Promise<RunningZap> {
     const reason: unknown = alive.aborted ? alive.reason : error;
     await stop();
     throw reason;
-  }
-}
-
-function killGroup(pid: number): void {
-  try {
-    process.kill(-pid, "SIGKILL");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
 }
 
