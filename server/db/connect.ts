@@ -3,9 +3,8 @@ import { sql } from "drizzle-orm";
 import { drizzle, type NodePgDatabase } from "drizzle-orm/node-postgres";
 import { migrate } from "drizzle-orm/node-postgres/migrator";
 import pg from "pg";
-import * as schema from "./schema.ts";
 
-export type Database = NodePgDatabase<typeof schema>;
+export type Database = NodePgDatabase;
 export type Transaction = Parameters<Parameters<Database["transaction"]>[0]>[0];
 
 /** A number of our own for the advisory lock that migrations hold. */
@@ -16,18 +15,33 @@ export interface Connection {
   close(): Promise<void>;
 }
 
-/** Opens a pool and applies the committed migrations; safe when several processes do it at once. `onError` hears of idle connections that broke. */
+/** Opens a pool and applies the committed migrations; safe when several processes do it at once. `onError` hears of connections that broke. */
 export async function connect(databaseUrl: string, onError: (error: Error) => void, maxConnections = 20): Promise<Connection> {
   const pool = new pg.Pool({ connectionString: databaseUrl, max: maxConnections, connectionTimeoutMillis: 10_000 });
-  // Without a listener an idle connection's error ends the process.
-  pool.on("error", onError);
+  // Each connection is listened to from its beginning. The pool listens to idle ones alone: one that broke between two statements of a transaction would end the process.
+  pool.on("connect", (client) => client.on("error", onError));
+  pool.on("error", () => {});
   try {
     await migrateDatabase(pool);
   } catch (error) {
     await pool.end();
     throw error;
   }
-  return { db: drizzle(pool, { schema }), close: () => pool.end() };
+  return { db: openDatabase(pool), close: () => pool.end() };
+}
+
+function openDatabase(pool: pg.Pool): Database {
+  const db = drizzle(pool);
+  // Its own never gives a connection back whose `begin` fails, as the connections of a database that was restarted do: the pool would run dry.
+  db.transaction = async (run, config) => {
+    const client = await pool.connect();
+    try {
+      return await drizzle(client).transaction(run, config);
+    } finally {
+      client.release();
+    }
+  };
+  return db;
 }
 
 /** drizzle takes no lock of its own, so two processes that start at once would collide. */
