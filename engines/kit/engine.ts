@@ -147,6 +147,8 @@ export interface NativeFacts {
   reached: number;
   unreached: number;
   succeeded: boolean;
+  /** Of the targets that were looked at. */
+  looks: { coverage: unknown; notes: string[] }[];
 }
 
 /** The engine's output is not what its reader knows: cut off, malformed, or hostile. */

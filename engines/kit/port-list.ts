@@ -32,3 +32,11 @@ export const formatPorts = (ranges: PortRange[]): string => ranges.map(([low, hi
 export const countPorts = (ranges: PortRange[]): number => ranges.reduce((sum, [low, high]) => sum + high - low + 1, 0);
 
 export const hasPort = (ranges: PortRange[], port: number): boolean => ranges.some(([low, high]) => low <= port && port <= high);
+
+/** The ports that are in both. */
+export const intersectPorts = (a: PortRange[], b: PortRange[]): PortRange[] =>
+  merge(
+    a.flatMap(([low, high]) =>
+      b.filter((other) => other[0] <= high && low <= other[1]).map((other): PortRange => [Math.max(low, other[0]), Math.min(high, other[1])]),
+    ),
+  );

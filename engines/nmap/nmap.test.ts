@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
+import type { ScanType } from "@periscan/contract/scan.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { EngineEvent, PinnedTarget, RunContext } from "../kit/engine.ts";
 import { countPorts, formatPorts, hasPort, parsePorts } from "../kit/port-list.ts";
@@ -8,6 +9,7 @@ import { pinForTest, runForTest, testEnginesFolder } from "../kit/testing.ts";
 import { covers, describeCoverage } from "./coverage.ts";
 import { nmap, nmapUdp } from "./index.ts";
 import { TcpOptions } from "./options.ts";
+import { connectNote } from "./read-outcome.ts";
 import { buildArguments, createRunner } from "./run.ts";
 import { assessPort } from "./threat-levels.ts";
 
@@ -38,6 +40,18 @@ describe("coverage", () => {
     expect(describeCoverage(looked({ ports: "22" }))).toBe("TCP port 22");
     expect(describeCoverage(looked({ protocol: "udp", ports: "1,3,5,7,9,11,13" }))).toBe("7 UDP ports");
   });
+});
+
+test("the native file of a scan claims no port for a host that was not asked there", async () => {
+  const look = (ports: string, notes: string[] = []) => ({ coverage: { protocol: "udp", ports, answered: true, unsure: "" }, notes });
+  const facts = { engineVersion: "Nmap 7.93", startedAt: new Date(0), finishedAt: new Date(1000), reached: 2, unreached: 0, succeeded: true };
+  const scopeOf = (type: ScanType, looks: ReturnType<typeof look>[]) => /<scaninfo .*\/>/.exec(nmap.native.head({ ...facts, type, looks }))?.[0];
+  expect(scopeOf("NMAP_UDP", [look("1-100,161"), look("53,90-200"), look("1-100,161")])).toBe(
+    '<scaninfo type="udp" protocol="udp" numservices="13" services="53,90-100,161"/>',
+  );
+  expect(scopeOf("NMAP", [look("22")])).toContain('type="syn" protocol="tcp"');
+  expect(scopeOf("NMAP", [look("22", [connectNote])])).toContain('type="connect" protocol="tcp"');
+  expect(scopeOf("NMAP", [])).toContain('numservices="0" services=""');
 });
 
 describe("a threat level", () => {

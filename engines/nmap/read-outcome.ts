@@ -16,9 +16,11 @@ export interface RunFacts {
   usesConnect: boolean;
 }
 
+export const connectNote = "Scanned by full connections, because Nmap had no raw sockets: slower, and more visible to the host.";
+
 /** What one host of Nmap's output tells of its target. Never complete where nothing was looked at. */
 export function readOutcome(host: NmapHost, run: RunFacts): Outcome {
-  const notes = run.usesConnect ? ["Scanned by full connections, because Nmap had no raw sockets: slower, and more visible to the host."] : [];
+  const notes = run.usesConnect ? [connectNote] : [];
   if (!host.isUp) return { kind: "unreachable", reason: describeDown(host, run), notes, detections: [] };
   const answered = hasAnswer(host);
   const coverage = readCoverage(host, run, answered);

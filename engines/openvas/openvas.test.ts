@@ -466,6 +466,7 @@ async function expectReadBack(events: EngineEvent[]): Promise<void> {
     reached: 3,
     unreached: 1,
     succeeded: true,
+    looks: [],
   };
   const parts = all.map(({ native }) => Buffer.from(native ?? "").toString()).join(openvas.native.separator);
   const file = openvas.native.head(facts) + parts + openvas.native.tail(facts);

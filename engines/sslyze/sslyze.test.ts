@@ -147,6 +147,7 @@ describe("every server of the table", () => {
       reached: 1,
       unreached: 0,
       succeeded: true,
+      looks: [],
     };
     const parts = outcomesOf(events).map((event) => Buffer.from(event.native ?? "").toString("utf8"));
     const file = `${native.head(facts)}${parts.join(native.separator)}${native.tail(facts)}`;

@@ -102,6 +102,7 @@ describe("a passive scan", () => {
       reached: 1,
       unreached: 0,
       succeeded: true,
+      looks: [],
     };
     const file = `${zap.native.head(facts)}${Buffer.from(outcomes[0]?.native ?? "").toString()}${zap.native.tail(facts)}`;
     const { observations: _, ...rest } = outcome;

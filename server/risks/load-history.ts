@@ -45,17 +45,22 @@ export async function loadHistory(db: Database, { riskId, pageSize, pageToken }:
 
 const isoFormat = 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"';
 
-/** What each scan did to the risk and which threat level it saw, with the level that was seen before. */
-const looks = (riskId: string) => sql`look as (
-  select scan.id as scan_id, scan.type as scan_type, scan_risk.change, scan_target.observed_at as at, detection.threat_level,
-    lag(detection.threat_level) over (partition by detection.id is null order by scan_target.observed_at, scan.id) as previous_threat_level,
+/**
+ * What each scan did to the risk and which threat level it saw, with the level that was seen before. A file from before the risk was known, and one that
+ * was read before, changed nothing and are left out.
+ */
+const looks = (riskId: string) => sql`told as (
+  select scan.id as scan_id, scan.type as scan_type, scan_risk.change, scan_target.observed_at as at, detection.id as detection_id, detection.threat_level,
+    lag(scan_target.observed_at) over (order by scan_target.observed_at, scan.id) as previous_at,
     count(*) filter (where scan_risk.change = 'new_open') over (order by scan_target.observed_at, scan.id) as openings
   from scan_risk
   join risk on risk.id = scan_risk.risk_id
   join scan on scan.id = scan_risk.scan_id
   join scan_target on scan_target.scan_id = scan_risk.scan_id and scan_target.target_id = risk.target_id
   left join detection on detection.id = scan_risk.detection_id
-  where scan_risk.risk_id = ${riskId})`;
+  where scan_risk.risk_id = ${riskId}), look as (
+  select *, lag(threat_level) over (partition by detection_id is null order by at, scan_id) as previous_threat_level
+  from told where change <> 'still_open' or (openings > 0 and previous_at < at))`;
 
 const decisions = (riskId: string) => sql`decision as (
   select acceptance.*, lag(kind) over (partition by created_at order by updated_at, id) as previous_kind from acceptance where risk_id = ${riskId})`;

@@ -83,14 +83,16 @@ async function* joinNativeParts(db: Database, files: FileStore, row: ScanRow): A
 }
 
 function describeRun(row: ScanRow, targets: (typeof scanTarget.$inferSelect)[]): NativeFacts {
+  const looked = targets.filter(({ kind }) => kind === "complete" || kind === "partial");
   return {
     type: row.type as NativeFacts["type"],
     engineVersion: targets.find(({ engineVersion }) => engineVersion)?.engineVersion ?? "",
     startedAt: row.startedAt ?? row.createdAt,
     finishedAt: row.finishedAt ?? row.createdAt,
-    reached: targets.filter(({ kind }) => kind === "complete" || kind === "partial").length,
+    reached: looked.length,
     unreached: targets.filter(({ kind }) => kind === "unreachable").length,
     succeeded: row.state === "SUCCEEDED",
+    looks: looked.map(({ coverage, notes }) => ({ coverage, notes })),
   };
 }
 

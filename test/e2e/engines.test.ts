@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, openAsBlob, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -156,6 +156,15 @@ test.each(cases)("$type finds what is there and nothing else, and every file agr
     new Set(document.risks.map(({ title, description, solution }) => `${title}${description}${solution}`)).size,
   );
   expect(readFileSync(pdf).subarray(0, 5).toString()).toBe("%PDF-");
+
+  // Another installation can read the native file; this one hears nothing new. Of some engines it tells when the scan ended, not when each target was seen.
+  const listRisks = async () =>
+    (await all(client.risks.list({ scan_id: [id] }))).map(({ id, status, first_detected_at }) => ({ id, status, first_detected_at }));
+  const known = await listRisks();
+  const source = await client.sources.create({ source_type: "IMPORTED", name: type });
+  const imported = await client.results.import({ type, sourceId: source.id, file: await openAsBlob(native), target });
+  expect(await client.waitForScan(imported.id)).toMatchObject({ state: "SUCCEEDED", risks: { new_open: [], still_open: risks.map(() => ({})), closed: [] } });
+  expect(await listRisks()).toEqual(known);
 });
 
 test("after all of it no engine is left, but the scanner that waits for the next scan", () => {
