@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { hasZodFastifySchemaValidationErrors, isResponseSerializationError } from "fastify-type-provider-zod";
+import type { AllowedMethods } from "./allowed-methods.ts";
 import { ApiError } from "./api-error.ts";
 import { sqlState } from "./db/connect.ts";
 
@@ -11,15 +12,28 @@ export function handleError(error: FastifyError, request: FastifyRequest, reply:
   send(reply, request, problem);
 }
 
-export function handleNotFound(request: FastifyRequest, reply: FastifyReply): void {
-  send(reply, request, new ApiError(404, "operation.not_found", `There is no operation ${request.method} ${request.url.split("?")[0]}; /docs lists them.`));
-}
+/** 405 where the path has operations of other methods, else 404. */
+export const createNotFoundHandler =
+  (allowedMethods: AllowedMethods) =>
+  (request: FastifyRequest, reply: FastifyReply): void => {
+    const path = request.url.split("?")[0] ?? "";
+    const methods = allowedMethods(path);
+    if (methods.length === 0) {
+      send(reply, request, new ApiError(404, "operation.not_found", `There is no operation ${request.method} ${path}; /docs lists them.`));
+      return;
+    }
+    const allow = methods.join(", ");
+    reply.header("allow", allow);
+    send(reply, request, new ApiError(405, "operation.method_not_allowed", `${request.method} is not a method of ${path}: it has ${allow}.`));
+  };
 
 function send(reply: FastifyReply, request: FastifyRequest, { status, code, message, field }: ApiError): void {
   // Past the schema on purpose: an error's shape must not depend on which statuses an operation documents.
   const body = JSON.stringify({ error: { code, message, ...(field === undefined ? {} : { field }), request_id: request.id } });
   reply
     .code(status)
+    // What the router itself refuses comes past the hooks.
+    .header("x-request-id", request.id)
     .type("application/json; charset=utf-8")
     .serializer((payload: unknown) => payload as string)
     .send(body);

@@ -65,7 +65,7 @@ export function addReportRoutes(app: TypedApp, services: Services): void {
       summary: "Download a report; waits a moment for one that is being made",
       params: ById,
       answer,
-      errors: [404, 503],
+      errors: [404, 416, 503],
     });
     app.get(url, { onRequest, schema }, async (request, reply) => sendFile(services, reply, describeFile(await waitForReport(request, request.params.id))));
   }
