@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
 import { ApiError, ConnectionError, createClient } from "./client.ts";
 
@@ -7,9 +8,10 @@ type Answer = [status: number, body: unknown, headers?: Record<string, string>] 
 
 /** A server that gives these answers, one after the other, and keeps what it was asked. */
 async function startScripted(answers: Answer[]) {
-  const asked: { method: string; url: string; key: string | undefined; at: number }[] = [];
-  const server = createServer((request: IncomingMessage, response: ServerResponse) => {
-    asked.push({ method: request.method ?? "", url: request.url ?? "", key: request.headers["idempotency-key"] as string | undefined, at: performance.now() });
+  const asked: { method: string; url: string; key: string | undefined; at: number; body: string }[] = [];
+  const server = createServer(async (request: IncomingMessage, response: ServerResponse) => {
+    const [at, body] = [performance.now(), await text(request)];
+    asked.push({ method: request.method ?? "", url: request.url ?? "", key: request.headers["idempotency-key"] as string | undefined, at, body });
     const answer = answers.shift() ?? [500, "no more answers"];
     if (answer === "break") return request.socket.destroy();
     response.writeHead(answer[0], { "content-type": "application/json", ...answer[2] }).end(JSON.stringify(answer[1]));
@@ -47,6 +49,22 @@ test("each scan has a key of its own, or the caller's", async () => {
   for (const options of [{}, {}, { idempotencyKey: "mine" }]) await scripted.client.scans.create({ type: "NMAP", tags: ["a"] }, options);
   const keys = scripted.asked.map(({ key }) => key);
   expect([new Set(keys).size, keys[2]]).toEqual([3, "mine"]);
+});
+
+test("an import is sent again whole under the same key, and a report too", async () => {
+  await using scripted = await startScripted(["break", [503, problem("x")], [200, scan], [503, problem("x")], [200, { data: { id: "r1" } }]]);
+  const file = new Blob(["<nmaprun/>"]);
+  expect(await scripted.client.results.import({ type: "NMAP", sourceId: "s", file, fileName: "office.xml" })).toEqual(scan.data);
+  expect(await scripted.client.reports.create({ report_format: "PDF" })).toEqual({ id: "r1" });
+  const [imports, reports] = [scripted.asked.slice(0, 3), scripted.asked.slice(3)];
+  for (const { url, body } of imports) {
+    expect(url).toBe("/v1/results");
+    for (const part of ['name="scan_type"', 'name="source_id"', 'filename="office.xml"', "<nmaprun/>"]) expect(body).toContain(part);
+  }
+  expect(new Set(imports.map(({ key }) => key)).size).toBe(1);
+  expect(new Set(reports.map(({ key }) => key)).size).toBe(1);
+  expect(imports[0]?.key).toMatch(/^[0-9a-f]{32}$/);
+  expect(reports[0]?.key).not.toBe(imports[0]?.key);
 });
 
 test("what is not safe to repeat is sent once", async () => {

@@ -173,7 +173,9 @@ export function createClient({ server, apiKey, fetch = globalThis.fetch }: Clien
         download("/v1/risks/export", { format, ...(Object.keys(filters).length === 0 ? {} : { filters: JSON.stringify(filters) }) }),
     },
     reports: {
-      create: (report: NewReport) => read<{ id: string }>("POST", "/v1/reports", { body: report }),
+      /** Asks for one report, however often the connection breaks meanwhile. */
+      create: (report: NewReport, { idempotencyKey = makeKey() }: SendOnce = {}) =>
+        read<{ id: string }>("POST", "/v1/reports", { body: report, idempotencyKey }),
       list: (filters: Filters = {}) => list<Report>("/v1/reports", filters),
       getState: (id: string) => read<Report>("GET", `${byId("reports", id)}/state`),
       /** The file as a stream; waits for one that is still being made. */
@@ -230,14 +232,14 @@ export function createClient({ server, apiKey, fetch = globalThis.fetch }: Clien
       },
     },
     results: {
-      /** Imports a file of an engine. Answers the scan that reads it; `waitForScan` waits for its end. */
-      import: ({ type, sourceId, file, fileName = "file", target }: ImportedFile) => {
+      /** Imports a file of an engine once, however often the connection breaks meanwhile. Answers the scan that reads it; `waitForScan` waits for its end. */
+      import: ({ type, sourceId, file, fileName = "file", target }: ImportedFile, { idempotencyKey = makeKey() }: SendOnce = {}) => {
         const body = new FormData();
         body.set("scan_type", type);
         body.set("source_id", sourceId);
         if (target !== undefined) body.set("target", target);
         body.set("file", file, fileName);
-        return read<Scan>("POST", "/v1/results", { body });
+        return read<Scan>("POST", "/v1/results", { body, idempotencyKey });
       },
       /** The file as a stream; the server waits for one that is still being made. */
       download: (id: string) => download(byId("results", id)),

@@ -5,6 +5,7 @@ export {
   type DownloadedFile,
   type ExportFormat,
   type Filters,
+  type ImportedFile,
   type SendOnce,
   type WaitSettings,
 } from "./client.ts";

@@ -13,9 +13,11 @@ const responseTexts: Record<string, string> = {
   404: "There is nothing of that id in the key's workspace.",
   409: "It cannot be done any more, or it is there already.",
   413: "The body is too large.",
-  415: "The body is not `application/json`.",
+  415: "The body has another content type than this operation takes.",
   416: "The file has no such range of bytes.",
+  429: "Too many requests: try again after the `Retry-After` header.",
   503: "Not yet: try again after the `Retry-After` header.",
+  507: "The server's disk is full.",
 };
 
 export const describeOnce: TransformObject = (input) => {

@@ -21,8 +21,9 @@ afterAll(async () => {
 });
 
 interface Raw {
+  /** Absent where the body says it itself. */
   type?: string;
-  text?: string;
+  body?: string | FormData;
 }
 
 interface Answered {
@@ -38,22 +39,35 @@ function urlOf({ path }: DescribedOperation, { params = {}, query = {} }: GoodRe
 
 /** Sends it and holds the answer to the description: a documented status with its documented shape, whatever was asked. */
 async function send(operation: DescribedOperation, request: GoodRequest, { headers = server.own, raw }: { headers?: Record<string, string>; raw?: Raw } = {}) {
-  const text = raw ? raw.text : request.body && JSON.stringify(request.body);
-  const type = raw?.type ?? "application/json";
+  const body = raw ? raw.body : encode(request);
+  const type = raw?.type ?? (typeof body === "string" ? "application/json" : undefined);
   const response = await fetch(new URL(urlOf(operation, request), server.url), {
     method: operation.method,
-    headers: { ...headers, ...(text === undefined ? {} : { "content-type": type }) },
-    ...(text === undefined ? {} : { body: text }),
+    headers: { ...headers, ...(type === undefined ? {} : { "content-type": type }) },
+    ...(body === undefined ? {} : { body }),
   });
   const answer = await response.text();
   const isJson = response.headers.get("content-type")?.startsWith("application/json") && answer !== "";
-  const body = (isJson ? JSON.parse(answer) : answer) as Answered["body"];
+  const answered = (isJson ? JSON.parse(answer) : answer) as Answered["body"];
   expect(
-    findFault(operation, response.status, body),
-    `${urlOf(operation, request).slice(0, 300)} ${text?.slice(0, 300) ?? ""}: ${answer.slice(0, 300)}`,
+    findFault(operation, response.status, answered),
+    `${urlOf(operation, request).slice(0, 300)} ${typeof body === "string" ? body.slice(0, 300) : ""}: ${answer.slice(0, 300)}`,
   ).toBeUndefined();
-  if (response.status >= 400 && typeof body === "object") expect(body.error?.request_id).toBe(response.headers.get("x-request-id"));
-  return { status: response.status, headers: response.headers, body } as Answered;
+  if (response.status >= 400 && typeof answered === "object") expect(answered.error?.request_id).toBe(response.headers.get("x-request-id"));
+  return { status: response.status, headers: response.headers, body: answered } as Answered;
+}
+
+function encode({ body, form }: GoodRequest): string | FormData | undefined {
+  if (form) return toForm(Object.entries(form));
+  return body && JSON.stringify(body);
+}
+
+type Part = [name: string, value: string | Blob];
+
+function toForm(parts: Part[]): FormData {
+  const form = new FormData();
+  for (const [name, value] of parts) form.append(name, value);
+  return form;
 }
 
 /** Whether `test-data-key` has an answer of its own; else it is refused as one that has no sample data, after the same checks of its schema. */
@@ -109,7 +123,7 @@ test("every operation has a good request, and every good request an operation", 
 });
 
 describe.each(describedOperations)("$name", (operation) => {
-  const { method, parameters, body: bodySchema, isPublic } = operation;
+  const { method, parameters, body: bodySchema, form: formSchema, isPublic } = operation;
 
   test("answers a good request as documented, with real data and with the sample data", async () => {
     expect((await send(operation, await goodRequest(operation))).status).toBe(200);
@@ -137,7 +151,8 @@ describe.each(describedOperations)("$name", (operation) => {
       const wrong = [{}, { "x-hostedscan-api-key": "wrong" }, { authorization: "Bearer wrong" }, { authorization: `Bearer ${server.workerToken}` }];
       for (const headers of wrong) {
         expect((await send(operation, request, { headers: headers as Record<string, string> })).status).toBe(401);
-        if (bodySchema) expect((await send(operation, request, { headers: headers as Record<string, string>, raw: { text: "{" } })).status).toBe(401);
+        if (bodySchema || formSchema)
+          expect((await send(operation, request, { headers: headers as Record<string, string>, raw: { body: "{" } })).status).toBe(401);
       }
     });
 
@@ -145,7 +160,7 @@ describe.each(describedOperations)("$name", (operation) => {
     test("shows nothing of a workspace to the key of another", async () => {
       const request = await goodRequest(operation);
       const { status, body } = await send(operation, request, { headers: server.foreign });
-      if (/[0-9a-f]{8}-[0-9a-f]{4}-7/.test(JSON.stringify([request.params, request.body]))) expect(status).toBe(404);
+      if (/[0-9a-f]{8}-[0-9a-f]{4}-7/.test(JSON.stringify([request.params, request.body, request.form]))) expect(status).toBe(404);
       else if (method === "GET") {
         const own = (await send(operation, request)).body as { data: { id: string }[] };
         expect(own.data.length).toBeGreaterThan(0);
@@ -195,11 +210,11 @@ describe.each(describedOperations)("$name", (operation) => {
       const mayBeLeftOut = operation.name === "POST /v1/webhooks/{id}/rotate-secret";
       const status = async (raw: Raw, headers = server.own) => (await send(operation, request, { raw, headers })).status;
       for (const text of [...(mayBeLeftOut ? [] : ["", "null"]), "{", "7", '"x"', "[]", '{"__proto__":{"x":1}}', '{"x":"\\u0000"}', `${"[".repeat(50_000)}`]) {
-        expect(await status({ text }), text.slice(0, 50)).toBe(400);
-        expect(await status({ text }, sampleKey as never), text.slice(0, 50)).toBe(400);
+        expect(await status({ body: text }), text.slice(0, 50)).toBe(400);
+        expect(await status({ body: text }, sampleKey as never), text.slice(0, 50)).toBe(400);
       }
       expect((await send(operation, { ...request, body: undefined as never })).status).toBe(mayBeLeftOut ? 200 : 400);
-      for (const type of ["text/plain", "application/xml", "application/x-www-form-urlencoded"]) expect(await status({ text: "{}", type }), type).toBe(415);
+      for (const type of ["text/plain", "application/xml", "application/x-www-form-urlencoded"]) expect(await status({ body: "{}", type }), type).toBe(415);
     });
 
   if (bodySchema)
@@ -222,4 +237,57 @@ describe.each(describedOperations)("$name", (operation) => {
       if (bodySchema.additionalProperties === false)
         expect(refusal(await send(operation, { ...request, body: { ...request.body, nobody: 1 } }))).toEqual({ status: 400, field: "nobody" });
     });
+
+  if (formSchema) {
+    const { properties = {}, required = [] } = formSchema;
+    const isFile = (name: string) => resolve(properties[name] ?? {}).format === "binary";
+    const partsOf = async (of: World): Promise<Part[]> => Object.entries((await goodRequest(operation, of)).form ?? {});
+
+    /** Both with a key of one's own and with the sample's. */
+    async function refusals(alter: (parts: Part[]) => Part[]) {
+      const keys = [
+        [world, server.own],
+        [sampleWorld, sampleKey],
+      ] as const;
+      const answers: ReturnType<typeof refusal>[] = [];
+      for (const [of, headers] of keys) answers.push(refusal(await send(operation, {}, { headers, raw: { body: toForm(alter(await partsOf(of))) } })));
+      if (isSampled(operation)) expect(answers[1]).toEqual(answers[0]);
+      return answers[0];
+    }
+
+    test("each part of the form left out, sent twice, as the other kind, or with a value that it cannot have is refused by name", async () => {
+      for (const [name, schema] of Object.entries(properties)) {
+        const others = (parts: Part[]) => parts.filter(([each]) => each !== name);
+        if (required.includes(name)) expect(await refusals(others), `no ${name}`).toEqual({ status: 400, field: name });
+        expect(await refusals((parts) => [...parts, ...parts.filter(([each]) => each === name)]), `${name} twice`).toEqual({ status: 400, field: name });
+        const other = isFile(name) ? "text" : new Blob(["text"]);
+        expect(await refusals((parts) => [...others(parts), [name, other]]), `${name} as the other kind`).toEqual({ status: 400, field: name });
+        for (const value of isFile(name) ? [] : ["", "7", "\u{1F4A9}", "a;b", "x".repeat(3000), "x".repeat(9000)]) {
+          const refused = await refusals((parts) => [...others(parts), [name, value]]);
+          const said = `${name}=${value.slice(0, 20)}`;
+          if (!isValid(schema, value)) expect(refused, said).toEqual({ status: 400, field: name });
+          else expect([200, 400, 404], said).toContain(refused?.status);
+        }
+      }
+      expect(await refusals((parts) => [...parts, ["nobody", "1"]])).toEqual({ status: 400, field: "nobody" });
+      expect(await refusals((parts) => [...parts, ["nobody", new Blob(["1"])]])).toEqual({ status: 400, field: "nobody" });
+      expect((await refusals((parts) => [...parts, ...Array.from({ length: 30 }, (_, index): Part => [`n${index}`, "1"])]))?.status).toBe(400);
+      expect((await refusals((parts) => parts.map(([name, value]): Part => [name, typeof value === "string" ? `${value}\0` : value])))?.status).toBe(400);
+    });
+
+    test("a body that is no whole form is 400, and one of another content type 415", async () => {
+      const type = "multipart/form-data; boundary=b";
+      const part = '--b\r\ncontent-disposition: form-data; name="source_id"\r\n\r\nx';
+      const file = '--b\r\ncontent-disposition: form-data; name="file"; filename="x"\r\n\r\nx';
+      for (const headers of [server.own, sampleKey as never]) {
+        for (const body of ["", "x", "--b", "--b--", part, `${part}\r\n--b`, file, `${part}\r\n${file}`, `--b\r\n${"x".repeat(100_000)}`])
+          expect((await send(operation, {}, { headers, raw: { body, type } })).status, body.slice(0, 80)).toBe(400);
+        for (const wrong of ["multipart/form-data", "multipart/form-data; boundary=", `multipart/form-data; boundary=${"b".repeat(300)}`])
+          expect((await send(operation, {}, { headers, raw: { body: part, type: wrong } })).status, wrong).toBe(400);
+        for (const wrong of ["application/json", "text/plain", "application/xml", "application/x-www-form-urlencoded", "multipart/mixed; boundary=b", "x"])
+          expect((await send(operation, {}, { headers, raw: { body: part, type: wrong } })).status, wrong).toBe(415);
+        expect((await send(operation, {}, { headers, raw: {} })).status).toBe(415);
+      }
+    });
+  }
 });

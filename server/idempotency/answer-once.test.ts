@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import type { Scan } from "@periscan/contract/scan.ts";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -107,4 +109,70 @@ test("a key that is none is refused by name, and without one every request start
   await post(undefined);
   await post(undefined);
   expect(await countScans()).toBe(before + 2);
+});
+
+async function postFile(key: string | undefined, parts: [name: string, value: string][]) {
+  const form = new FormData();
+  for (const [name, value] of parts) form.append(name, name === "file" ? new Blob([value]) : value);
+  const headers = { ...server.own, ...(key === undefined ? {} : { "idempotency-key": key }) };
+  const response = await fetch(new URL("/v1/results", server.url), { method: "POST", headers, body: form });
+  const answer = (await response.json()) as { data: Scan; error: { code: string; field?: string } };
+  return { status: response.status, replayed: response.headers.get("idempotency-replayed"), ...answer };
+}
+
+const keptFiles = () => readdirSync(join(server.folder, "files", "imports")).sort();
+const addSource = async () =>
+  (await server.api<{ data: { id: string } }>("POST", "/v1/sources", { source_type: "IMPORTED", name: "Branch office" })).body.data.id;
+
+test("an import with the same key, file and fields is one scan with one file, whatever the order of the parts", async () => {
+  const key = randomUUID();
+  const parts: [string, string][] = [
+    ["scan_type", "NMAP"],
+    ["source_id", await addSource()],
+    ["file", "<nmaprun/>"],
+  ];
+  const first = await postFile(key, parts);
+  expect([first.status, first.replayed]).toEqual([200, null]);
+  const [scans, files] = [await countScans(), keptFiles()];
+  expect(files).toEqual([first.data.id]);
+  const again = await postFile(key, parts.toReversed());
+  expect([again.status, again.replayed, again.data]).toEqual([200, "true", first.data]);
+  const others: [string, string][][] = [
+    [...parts.slice(0, 2), ["file", "<nmaprun />"]],
+    [...parts, ["target", "10.5.0.1"]],
+    [["scan_type", "NMAP_UDP"], ...parts.slice(1)],
+  ];
+  for (const other of others)
+    expect(await postFile(key, other)).toMatchObject({ status: 400, error: { code: "idempotency.key_reused", field: "idempotency-key" } });
+  expect(await postFile("a b", parts)).toMatchObject({ status: 400, error: { code: "request.invalid", field: "idempotency-key" } });
+  expect([await countScans(), keptFiles()]).toEqual([scans, files]);
+  expect((await postFile(undefined, parts)).data.id).not.toBe(first.data.id);
+  expect(keptFiles()).toHaveLength(2);
+});
+
+test("20 imports at once with one key are one scan with one file", async () => {
+  const key = randomUUID();
+  const parts: [string, string][] = [
+    ["scan_type", "NMAP"],
+    ["source_id", await addSource()],
+    ["file", "<nmaprun>"],
+  ];
+  const [scans, files] = [await countScans(), keptFiles().length];
+  const answers = await Promise.all(Array.from({ length: 20 }, () => postFile(key, parts)));
+  expect(answers.filter(({ status }) => status !== 200 && status !== 409)).toEqual([]);
+  expect(new Set(answers.flatMap(({ status, data }) => (status === 200 ? [data.id] : []))).size).toBe(1);
+  expect([await countScans(), keptFiles().length]).toEqual([scans + 1, files + 1]);
+});
+
+test.each(["/v1/reports", "/v1/report"])("the same request to %s with the same key asks for one report", async (path) => {
+  const key = randomUUID();
+  const ask = async (report: object) => {
+    const answer = await server.api<{ data: { id: string }; error: { code: string } }>("POST", path, report, { ...server.own, "idempotency-key": key });
+    return { status: answer.status, ...answer.body };
+  };
+  const first = await ask({ report_format: "HTML", risks_filter: { status: ["OPEN"] } });
+  expect(await ask({ risks_filter: { status: ["OPEN"] }, report_format: "HTML" })).toEqual(first);
+  expect(await ask({ report_format: "PDF" })).toMatchObject({ status: 400, error: { code: "idempotency.key_reused" } });
+  const kept = await database.query("select id from report where id = $1", [first.data.id]);
+  expect([first.status, kept.rowCount]).toEqual([200, 1]);
 });

@@ -1,9 +1,12 @@
 import type { NewReport } from "@periscan/contract/report.ts";
-import { isFinalState, type NewScan, type Scan } from "@periscan/contract/scan.ts";
+import { isFinalState, type NewScan, type Scan, type ScanType } from "@periscan/contract/scan.ts";
+import type { NewSource } from "@periscan/contract/source.ts";
 import type { NewTarget, TargetLogin, TargetUpdate } from "@periscan/contract/target.ts";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { answerFile } from "../api/send-file.ts";
 import { ApiError, notFound } from "../api-error.ts";
+import { checkImport } from "../imports/create-import.ts";
+import { readImportForm, tooLarge } from "../imports/read-import-form.ts";
 import { readNewScan } from "../scans/create-scan.ts";
 import { canonical, readTarget, requireChange } from "../targets/read-targets.ts";
 import { makeSamplePage } from "./sample-page.ts";
@@ -11,6 +14,7 @@ import { askForSampleReport, findSampleReport, sampleReports } from "./sample-re
 import { findSampleFile } from "./sample-results.ts";
 import { sampleRisks } from "./sample-risks.ts";
 import { finishedSamples, sampleScans } from "./sample-scans.ts";
+import { sampleSources } from "./sample-sources.ts";
 import { sampleLogin, sampleObservations, sampleTargets } from "./sample-targets.ts";
 
 /** Comes after the operation's own schema has checked the request, and its answer goes through the operation's own schema. Touches no database. */
@@ -29,10 +33,12 @@ const risks = newestRisks.map(({ risk }) => risk);
 const scansOfRisk = (id: string): string[] =>
   sampleScans.filter((scan) => Object.values(scan.risks).some((list) => list.some(({ risk_id }) => risk_id === id))).map((scan) => scan.id);
 
+const findFinished = (type: ScanType): Scan | undefined => finishedSamples.find(({ scan }) => scan.type === type)?.scan;
+
 const scanAnswers: Record<string, SampleAnswer> = {
   "POST /v1/scans": ({ body }) => {
     readNewScan(body as NewScan);
-    return { data: finishedSamples.find(({ scan }) => scan.type === (body as NewScan).type)?.scan };
+    return { data: findFinished((body as NewScan).type) };
   },
   "GET /v1/scans": ({ query }) => makeSamplePage(sampleScans, query, { scheduled_by: () => undefined }),
   "GET /v1/scans/:id": (request) => ({ data: find("scan", sampleScans, request) }),
@@ -64,6 +70,35 @@ const reportAnswers: Record<string, SampleAnswer> = {
   "GET /v1/reports/:id": sendReport,
   "GET /v1/report/:id": sendReport,
   "GET /v1/reports/:id/state": (request) => ({ data: find("report", sampleReports, request) }),
+};
+
+const findSource = (id: string, field?: string) => {
+  const source = sampleSources.find((each) => each.id === id);
+  if (!source) throw notFound("source", field);
+  return source;
+};
+
+const importAnswers: Record<string, SampleAnswer> = {
+  "POST /v1/sources": ({ body }) => ({ data: { ...sampleSources[0], ...(body as NewSource) } }),
+  "GET /v1/sources": ({ query }) => makeSamplePage(sampleSources, query),
+  "GET /v1/sources/:id": ({ params }) => ({ data: findSource((params as { id: string }).id) }),
+  "DELETE /v1/sources/:id": ({ params }, reply) => {
+    findSource((params as { id: string }).id);
+    return reply.code(200).send();
+  },
+  // The file is read to its end and thrown away; the scan is the sample's of that type.
+  "POST /v1/results": async (request) => {
+    const fields = await readImportForm(request, async (upload, maxBytes) => {
+      let bytes = 0;
+      for await (const chunk of upload as AsyncIterable<Uint8Array>) {
+        bytes += chunk.byteLength;
+        if (bytes > maxBytes) throw tooLarge(maxBytes);
+      }
+    });
+    checkImport(fields);
+    const { id: source_id } = findSource(fields.source_id, "source_id");
+    return { data: { ...findFinished(fields.scan_type), source_id } };
+  },
 };
 
 /** The sample data has none of these. */
@@ -137,6 +172,7 @@ export const sampleAnswers: Record<string, SampleAnswer> = {
   ...targetAnswers,
   ...riskAnswers,
   ...reportAnswers,
+  ...importAnswers,
   ...emptyLists,
   "GET /v1/results/:id": sendResult,
   "GET /v1/scans/results/:id": sendResult,

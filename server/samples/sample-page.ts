@@ -1,7 +1,7 @@
 import { ApiError } from "../api-error.ts";
 
 interface ListQuery {
-  filters: Record<string, string[] | undefined>;
+  filters?: Record<string, string[] | undefined>;
   page_size: number;
   page_token?: string;
 }
@@ -11,7 +11,7 @@ type Readers<R> = Record<string, (row: R) => unknown>;
 
 /** A page of rows that are in their order: as the lists of real data answer, over an array. `query` is what the operation's schema made of the request. */
 export function makeSamplePage<R extends { id: string }>(rows: R[], query: unknown, readers: Readers<R> = {}): { data: R[]; next_page_token?: string } {
-  const { filters, page_size, page_token } = query as ListQuery;
+  const { filters = {}, page_size, page_token } = query as ListQuery;
   const matching = rows.filter((row) => Object.entries(filters).every(([key, wanted]) => wanted === undefined || matches(read(row, key, readers), wanted)));
   const start = page_token === undefined ? 0 : findStart(rows, matching, page_token);
   const data = matching.slice(start, start + page_size);

@@ -24,6 +24,8 @@ export interface World {
   newWebhook(): Promise<string>;
   notification: string;
   newNotification(): Promise<string>;
+  source: string;
+  newSource(): Promise<string>;
   /** A new one of a webhook or notification, which no server delivers. */
   newDelivery(noun: ReceiverNoun, id: string): Promise<string>;
 }
@@ -32,6 +34,8 @@ export interface GoodRequest {
   params?: Record<string, string>;
   query?: Record<string, string>;
   body?: Record<string, unknown>;
+  /** Sent as multipart/form-data; a file is a Blob. */
+  form?: Record<string, string | Blob>;
 }
 
 const login = { kind: "header", name: "Authorization", value: "Bearer x" };
@@ -39,6 +43,7 @@ const byTarget = ({ target }: World) => ({ params: { id: target } });
 const byResult = ({ result }: World) => ({ params: { id: result } });
 const byReport = ({ report }: World) => ({ params: { id: report } });
 const bySchedule = ({ schedule }: World) => ({ params: { id: schedule } });
+const bySource = ({ source }: World) => ({ params: { id: source } });
 const byWebhook = ({ webhook }: World) => ({ params: { id: webhook } });
 const byNotification = ({ notification }: World) => ({ params: { id: notification } });
 const decision = { kind: "accepted", reason: "business_need", note: "Our bastion host", author: "Ada", expires_at: "2099-01-01T00:00:00Z" };
@@ -68,6 +73,7 @@ export const goodRequests: Record<string, MakeRequest> = {
   "GET /v1/scans": () => list,
   "GET /v1/scans/{id}": ({ scan }) => ({ params: { id: scan } }),
   "POST /v1/scans/{id}/cancel": async ({ newScan }) => ({ params: { id: await newScan() } }),
+  "POST /v1/results": ({ source }) => ({ form: { scan_type: "NMAP", source_id: source, target: "10.9.0.5", file: new Blob(["<nmaprun/>"]) } }),
   "GET /v1/results/{id}": byResult,
   "GET /v1/scans/results/{id}": byResult,
   "GET /v1/targets": () => list,
@@ -101,6 +107,10 @@ export const goodRequests: Record<string, MakeRequest> = {
   "POST /v1/schedules/{id}/pause": async ({ newSchedule }) => ({ params: { id: await newSchedule() } }),
   "POST /v1/schedules/{id}/resume": async ({ newSchedule }) => ({ params: { id: await newSchedule() } }),
   "GET /v1/schedules/{id}/runs": (world) => ({ ...bySchedule(world), ...list }),
+  "POST /v1/sources": () => ({ body: { source_type: "IMPORTED", name: "Branch office" } }),
+  "GET /v1/sources": () => page,
+  "GET /v1/sources/{id}": bySource,
+  "DELETE /v1/sources/{id}": async ({ newSource }) => ({ params: { id: await newSource() } }),
   "POST /v1/webhooks": async ({ newWebhook }) => {
     // A workspace has room for 20: the one that is made here makes room for the next.
     await newWebhook();
@@ -142,6 +152,7 @@ export async function makeWorld(server: TestServer): Promise<World> {
   let made = 0;
   const add = async (noun: string, body: object) => (await server.api<{ data: { id: string } }>("POST", `/v1/${noun}`, body)).body.data.id;
   const newSchedule = () => add("schedules", nightly);
+  const newSource = () => add("sources", { source_type: "IMPORTED", name: "Branch office" });
   const renew = async (noun: ReceiverNoun, body: object) => {
     const { body: all } = await server.api<{ data: { id: string }[] }>("GET", `/v1/${noun}`);
     for (const { id } of all.data.slice(1)) await server.api("DELETE", `/v1/${noun}/${id}`);
@@ -160,6 +171,8 @@ export async function makeWorld(server: TestServer): Promise<World> {
     newWebhook,
     notification: await newNotification(),
     newNotification,
+    source: await newSource(),
+    newSource,
     newDelivery: async (noun, id) => (await server.api<{ data: { id: string } }>("POST", `/v1/${noun}/${id}/ping`)).body.data.id,
     result: ended.results.at(-1)?.result_id ?? "",
     risk: risks.data[0]?.id ?? "",
@@ -181,10 +194,14 @@ export async function findSampleWorld(server: TestServer, key: Record<string, st
   const [risk] = await rows<Risk>("/v1/risks");
   const ended = scans.find(({ state, type }) => state === "SUCCEEDED" && type === "NMAP");
   const [report] = await rows<{ id: string }>("/v1/reports");
+  const [source] = await rows<{ id: string }>("/v1/sources");
+  const sourceId = source?.id ?? "";
   const targetId = target?.id ?? "";
   const none = async () => "none";
   return {
     report: report?.id ?? "",
+    source: sourceId,
+    newSource: async () => sourceId,
     ...{ schedule: "none", newSchedule: none, webhook: "none", newWebhook: none, notification: "none", newNotification: none, newDelivery: none },
     scan: ended?.id ?? "",
     result: ended?.results.at(-1)?.result_id ?? "",

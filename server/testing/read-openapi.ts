@@ -4,6 +4,8 @@ import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 export interface JsonSchema {
   $ref?: string;
   type?: string;
+  /** `binary` is a file. */
+  format?: string;
   properties?: Record<string, JsonSchema>;
   required?: string[];
   items?: JsonSchema;
@@ -26,6 +28,8 @@ export interface DescribedOperation {
   parameters: Parameter[];
   /** The schema of a JSON body, references resolved at its top. */
   body?: JsonSchema;
+  /** The schema of a multipart form. */
+  form?: JsonSchema;
   statuses: number[];
 }
 
@@ -60,14 +64,15 @@ export function isValid(schema: JsonSchema, value: unknown): boolean {
 /** Every operation that openapi.json describes. */
 export const describedOperations: DescribedOperation[] = Object.entries(document.paths).flatMap(([path, operations]) =>
   Object.entries(operations).map(([method, described]) => {
-    const schema = described.requestBody?.content["application/json"]?.schema;
+    const { "application/json": json, "multipart/form-data": multipart } = described.requestBody?.content ?? {};
     return {
       name: `${method.toUpperCase()} ${path}`,
       method: method.toUpperCase(),
       path,
       isPublic: described.security === undefined,
       parameters: described.parameters ?? [],
-      ...(schema ? { body: resolve(schema) } : {}),
+      ...(json ? { body: resolve(json.schema) } : {}),
+      ...(multipart ? { form: resolve(multipart.schema) } : {}),
       statuses: Object.keys(described.responses).map(Number),
     };
   }),
