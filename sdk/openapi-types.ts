@@ -62,6 +62,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -146,7 +147,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The body is not `application/json`. */
+                /** @description The body has another content type than this operation takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -155,6 +156,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -219,6 +221,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -296,6 +299,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -367,6 +371,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -449,6 +454,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -534,6 +540,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -609,7 +616,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The body is not `application/json`. */
+                /** @description The body has another content type than this operation takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -618,6 +625,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -682,6 +690,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -755,7 +764,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The body is not `application/json`. */
+                /** @description The body has another content type than this operation takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -764,6 +773,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -812,6 +822,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -895,6 +906,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -961,6 +973,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -1034,7 +1047,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The body is not `application/json`. */
+                /** @description The body has another content type than this operation takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -1043,6 +1056,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -1091,6 +1105,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -1170,6 +1185,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -1246,6 +1262,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -1312,6 +1329,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -1393,6 +1411,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -1482,7 +1501,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The body is not `application/json`. */
+                /** @description The body has another content type than this operation takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -1491,6 +1510,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -1556,6 +1576,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -1641,7 +1662,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The body is not `application/json`. */
+                /** @description The body has another content type than this operation takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -1650,6 +1671,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -1736,7 +1758,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The body is not `application/json`. */
+                /** @description The body has another content type than this operation takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -1745,6 +1767,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -1818,6 +1841,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -1833,7 +1857,10 @@ export interface paths {
         post: {
             parameters: {
                 query?: never;
-                header?: never;
+                header?: {
+                    /** @description Makes the request safe to repeat: for 24 hours the same key answers the same again, and nothing is done twice. */
+                    "idempotency-key"?: string;
+                };
                 path?: never;
                 cookie?: never;
             };
@@ -1883,6 +1910,15 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description It cannot be done any more, or it is there already. */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
                 /** @description The body is too large. */
                 413: {
                     headers: {
@@ -1892,7 +1928,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The body is not `application/json`. */
+                /** @description The body has another content type than this operation takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -1901,6 +1937,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -1930,7 +1967,10 @@ export interface paths {
         post: {
             parameters: {
                 query?: never;
-                header?: never;
+                header?: {
+                    /** @description Makes the request safe to repeat: for 24 hours the same key answers the same again, and nothing is done twice. */
+                    "idempotency-key"?: string;
+                };
                 path?: never;
                 cookie?: never;
             };
@@ -1980,6 +2020,15 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description It cannot be done any more, or it is there already. */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
                 /** @description The body is too large. */
                 413: {
                     headers: {
@@ -1989,7 +2038,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The body is not `application/json`. */
+                /** @description The body has another content type than this operation takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -1998,6 +2047,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -2069,6 +2119,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -2151,6 +2202,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -2226,6 +2278,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -2296,6 +2349,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -2368,7 +2422,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The body is not `application/json`. */
+                /** @description The body has another content type than this operation takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -2377,6 +2431,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -2441,6 +2496,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -2514,7 +2570,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The body is not `application/json`. */
+                /** @description The body has another content type than this operation takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -2523,6 +2579,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -2571,6 +2628,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -2667,7 +2725,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The body is not `application/json`. */
+                /** @description The body has another content type than this operation takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -2676,6 +2734,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -2743,6 +2802,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -2825,6 +2885,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -2892,6 +2953,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -2970,6 +3032,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -3069,7 +3132,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The body is not `application/json`. */
+                /** @description The body has another content type than this operation takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -3078,6 +3141,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -3153,6 +3217,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -3221,6 +3286,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -3293,7 +3359,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The body is not `application/json`. */
+                /** @description The body has another content type than this operation takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -3302,6 +3368,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -3366,6 +3433,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -3439,7 +3507,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The body is not `application/json`. */
+                /** @description The body has another content type than this operation takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -3448,6 +3516,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -3496,6 +3565,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -3578,6 +3648,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -3645,6 +3716,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -3723,6 +3795,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -3822,7 +3895,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The body is not `application/json`. */
+                /** @description The body has another content type than this operation takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -3831,6 +3904,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -3906,6 +3980,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -3980,6 +4055,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -4052,7 +4128,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The body is not `application/json`. */
+                /** @description The body has another content type than this operation takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -4061,6 +4137,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -4125,6 +4202,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -4198,7 +4276,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The body is not `application/json`. */
+                /** @description The body has another content type than this operation takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -4207,6 +4285,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -4255,6 +4334,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -4320,6 +4400,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -4386,6 +4467,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -4469,6 +4551,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -4539,6 +4622,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -4602,7 +4686,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The body is not `application/json`. */
+                /** @description The body has another content type than this operation takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -4611,6 +4695,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -4675,6 +4760,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -4724,6 +4810,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -4752,7 +4839,10 @@ export interface paths {
         post: {
             parameters: {
                 query?: never;
-                header?: never;
+                header?: {
+                    /** @description Makes the request safe to repeat: for 24 hours the same key answers the same again, and nothing is done twice. */
+                    "idempotency-key"?: string;
+                };
                 path?: never;
                 cookie?: never;
             };
@@ -4811,6 +4901,15 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description It cannot be done any more, or it is there already. */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
                 /** @description The body is too large. */
                 413: {
                     headers: {
@@ -4820,7 +4919,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The body is not `application/json`. */
+                /** @description The body has another content type than this operation takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -4829,6 +4928,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -4837,6 +4937,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description The server's disk is full. */
                 507: {
                     headers: {
                         [name: string]: unknown;
