@@ -32,7 +32,7 @@ ${indented}      PERISCAN_SCRIPT
   artifacts:
     when: always
     paths:
-      - periscan.sarif
+      - $PERISCAN_SARIF
 `;
 }
 

@@ -59,7 +59,9 @@ async function send({ server, apiKey }, path, { method = "GET", body, key } = {}
   const init = { method, headers, ...(body && { body: JSON.stringify(body) }) };
   for (let tries = 1; ; tries++) {
     const response = await fetch(new URL(path, server), init).catch((error) => error);
-    const isAway = response instanceof Error || [429, 502, 503, 504].includes(response.status);
+    // 409 with Retry-After: the first try's connection broke, and the server is still at it.
+    const isAway =
+      response instanceof Error || [429, 502, 503, 504].includes(response.status) || (response.status === 409 && response.headers.has("retry-after"));
     if (!isAway && response.ok) return response;
     if (!isAway || tries === 6) return stop(await explain(response, path));
     await sleep(1000 * Math.min(60, Number(response.headers?.get("retry-after")) || 2 ** tries / 4));
@@ -102,11 +104,16 @@ async function listRisks(settings, id) {
   return risks;
 }
 
-async function writeSarif(settings, id) {
-  const query = new URLSearchParams({ format: "sarif", filters: JSON.stringify({ scan_id: [id] }) });
-  const response = await send(settings, `/v1/risks/export?${query}`).catch((error) =>
-    stop(`No SARIF: ${error.message} A server of an older version has no export; set no SARIF file then.`),
-  );
+/**
+ * All that is open of the scan's targets, seen by this scan or before: what was not looked at again must not be missing, or code scanning takes it for fixed. So many
+ * targets go into one address.
+ */
+async function writeSarif(settings, { id, type, targets }) {
+  const isWhole = targets.every(({ outcome }) => outcome === "complete");
+  if (targets.length > 200 && !isWhole) return console.log("No SARIF: a part of more than 200 targets was not scanned to the end.");
+  const of = targets.length > 200 ? { scan_id: [id] } : { target_id: targets.map(({ target_id }) => target_id), "risk_definition.scan_type": [type] };
+  const query = new URLSearchParams({ format: "sarif", filters: JSON.stringify({ ...of, status: ["OPEN"] }) });
+  const response = await send(settings, `/v1/risks/export?${query}`);
   writeFileSync(settings.sarif, await response.text());
   console.log(`SARIF: ${settings.sarif}`);
 }
@@ -146,8 +153,8 @@ try {
   const scan = await waitForEnd(settings, id);
   const risks = await listRisks(settings, id);
   summarise(scan, risks);
+  if (settings.sarif && scan.state === "SUCCEEDED") await writeSarif(settings, scan);
   process.exitCode = judge(scan, risks, settings);
-  if (settings.sarif) await writeSarif(settings, id);
 } catch (error) {
   if (!(error instanceof Stop)) throw error;
   console.error(`periscan: ${clean(error.message)}`);

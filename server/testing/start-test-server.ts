@@ -122,9 +122,12 @@ export function tcpOutcome({ ports, open }: { ports: string; open: number[] }): 
   };
 }
 
+type OutcomeOf = (target: string) => Outcome;
+
 /** Sends one outcome for each target of a task and ends the attempt. */
-export async function finishTask(server: TestServer, task: Task, outcome: Outcome): Promise<void> {
-  for (const [index, { target_id }] of task.targets.entries()) {
+export async function finishTask(server: TestServer, task: Task, of: Outcome | OutcomeOf): Promise<void> {
+  for (const [index, { target_id, target }] of task.targets.entries()) {
+    const outcome = typeof of === "function" ? of(target) : of;
     const report = { attempt: task.attempt, sequence: index + 1, target_id, resolved_target: "127.0.0.1", has_native: false, outcome };
     const sent = await server.worker("POST", `/tasks/${task.task_id}/outcomes`, report);
     if (sent.status !== 200) throw new Error(`outcome refused: ${JSON.stringify(sent.body)}`);
@@ -132,13 +135,15 @@ export async function finishTask(server: TestServer, task: Task, outcome: Outcom
   await server.worker("POST", `/tasks/${task.task_id}/end`, { attempt: task.attempt });
 }
 
-/** Works off NMAP tasks, with a port open on each target, until the answer is called. NMAP_UDP is ready, and waits. */
-export function keepWorking(server: TestServer): () => Promise<void> {
+const oneOpenPort: OutcomeOf = () => tcpOutcome({ ports: "1-1000", open: [22] });
+
+/** Works off NMAP tasks, with a port open on each target unless told otherwise, until the answer is called. NMAP_UDP is ready, and waits. */
+export function keepWorking(server: TestServer, outcomeOf = oneOpenPort): () => Promise<void> {
   let isStopping = false;
   const work = async () => {
     while (!isStopping) {
       const task = await claim(server, { type: "NMAP_UDP", fitting: ["NMAP"], waitSeconds: 1 });
-      if (task) await finishTask(server, task, tcpOutcome({ ports: "1-1000", open: [22] }));
+      if (task) await finishTask(server, task, outcomeOf);
     }
   };
   const working = work();

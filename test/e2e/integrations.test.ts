@@ -8,14 +8,17 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parse } from "yaml";
 import { makeGitlabTemplate } from "../../integrations/write-gitlab.ts";
-import { describedOperations } from "../../server/testing/read-openapi.ts";
-import { keepWorking, startTestServer, type TestServer } from "../../server/testing/start-test-server.ts";
+import { keepWorking, startTestServer, type TestServer, tcpOutcome } from "../../server/testing/start-test-server.ts";
 
+/** Targets that do not answer. */
+const down = new Set<string>();
 let server: TestServer;
 let stopWorking: () => Promise<void>;
 beforeAll(async () => {
   server = await startTestServer();
-  stopWorking = keepWorking(server);
+  stopWorking = keepWorking(server, (target) =>
+    down.has(target) ? { kind: "unreachable", reason: "no answer", notes: [], detections: [] } : tcpOutcome({ ports: "1-1000", open: [22] }),
+  );
 });
 afterAll(async () => {
   await stopWorking();
@@ -114,15 +117,29 @@ test("a scan that takes too long is cancelled", async () => {
   expect((await server.api<{ data: unknown }>("GET", `/v1/scans/${id}`)).body.data).toMatchObject({ error: { code: "scan.cancelled" } });
 });
 
-const hasExport = describedOperations.some(({ name }) => name === "GET /v1/risks/export");
+const listResults = ({ files }: Ended): string[] => {
+  const sarif = JSON.parse(files["periscan.sarif"] ?? "null") as { version: string; runs: { results: { message: { text: string } }[] }[] };
+  expect(sarif.version).toBe("2.1.0");
+  return sarif.runs.flatMap(({ results }) => results.map(({ message }) => message.text)).sort();
+};
 
-test("the GitLab template does the same, and writes SARIF where the server has it", async () => {
+test("SARIF has what is open of every target, also of one that did not answer this time", async () => {
+  const some = { ...inputs(), targets: "198.51.100.20 198.51.100.21", sarif: "periscan.sarif" };
+  const first = await runAction(some);
+  expect([first.code, listResults(first).length]).toEqual([0, 2]);
+  down.add("198.51.100.21");
+  const second = await runAction(some);
+  expect([second.code, listResults(second)]).toEqual([2, listResults(first)]);
+  expect((await runAction({ ...some, targets: "169.254.169.254" })).files).not.toHaveProperty("periscan.sarif");
+});
+
+test("the GitLab template does the same", async () => {
   expect(readFileSync(join(folderOf("gitlab"), "periscan.yml"), "utf8"), "mend: node integrations/write-gitlab.ts").toBe(makeGitlabTemplate());
   const variables = { PERISCAN_SERVER: server.url, PERISCAN_API_KEY: server.apiKey, PERISCAN_TARGETS: "198.51.100.9" };
-  const plain = await runTemplate({ ...variables, PERISCAN_SARIF: "" });
-  expect([plain.code, plain.stdout]).toEqual([0, expect.stringContaining("198.51.100.9  Open TCP Port: 22")]);
-  expect((await runTemplate({ ...variables, PERISCAN_SARIF: "", PERISCAN_FAIL_ON: "LOW" })).code).toBe(1);
-  const { code, stderr, files } = await runTemplate(variables);
-  if (hasExport) expect([code, JSON.parse(files["periscan.sarif"] ?? "")]).toEqual([0, expect.objectContaining({ version: "2.1.0" })]);
-  else expect([code, stderr]).toEqual([2, expect.stringContaining("No SARIF: ")]);
+  const passed = await runTemplate(variables);
+  expect([passed.code, passed.stdout]).toEqual([0, expect.stringContaining("198.51.100.9  Open TCP Port: 22")]);
+  expect(listResults(passed)).toHaveLength(1);
+  const failed = await runTemplate({ ...variables, PERISCAN_FAIL_ON: "LOW" });
+  expect([failed.code, listResults(failed).length]).toEqual([1, 1]);
+  expect((await runTemplate({ ...variables, PERISCAN_SARIF: "" })).files).not.toHaveProperty("periscan.sarif");
 });
