@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { request as httpRequest } from "node:http";
+import { connect } from "node:net";
 import type { Scan } from "@periscan/contract/scan.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { claimSome, finishTask, getScan, startScan, startTestServer, type TestServer, tcpOutcome } from "../testing/start-test-server.ts";
@@ -152,4 +153,72 @@ test("the tag of a file is of that file alone", async () => {
   expect(new Set(tags).size).toBe(scan.results.length);
   const bodies = await Promise.all([1, 2].map(() => send("GET", fileOf("application/pdf"))));
   expect(new Set(bodies.map(({ body }) => createHash("sha256").update(body).digest("hex"))).size).toBe(1);
+});
+
+/** Bytes as they are, and what came back. */
+function sendRaw(bytes: string): Promise<{ status: number; id: string | undefined; body: string }> {
+  return new Promise((resolve, reject) => {
+    const { hostname, port } = new URL(server.url);
+    const socket = connect(Number(port), hostname, () => socket.write(bytes));
+    const chunks: Buffer[] = [];
+    socket.on("data", (chunk) => chunks.push(chunk));
+    socket.on("error", reject);
+    socket.on("close", () => {
+      const [head = "", body = ""] = Buffer.concat(chunks).toString().split("\r\n\r\n");
+      resolve({ status: Number(head.split(" ")[1]), id: /^x-request-id: (\S+)/im.exec(head)?.[1], body });
+    });
+  });
+}
+
+test("what the router, the parsers and Node itself refuse has the one shape too", async () => {
+  const key = `Host: x\r\nX-HOSTEDSCAN-API-KEY: ${server.apiKey}\r\nConnection: close\r\n`;
+  const json = "Content-Type: application/json\r\n";
+  const post = `POST /v1/scans HTTP/1.1\r\n${key}`;
+  const cases: [string, number, string, string?][] = [
+    ["GARBAGE\r\n\r\n", 400, "request.invalid"],
+    ["NOBODY /v1/scans HTTP/1.1\r\nHost: x\r\n\r\n", 400, "request.invalid"],
+    ["GET /v1/scans HTTP/1.1\r\nConnection: close\r\n\r\n", 400, "request.invalid", "Host"],
+    [`GET /v1/scans HTTP/1.1\r\n${key}X-Long: ${"x".repeat(20_000)}\r\n\r\n`, 431, "request.headers_too_large"],
+    [`GET /v1/scans/%E0%A4%A HTTP/1.1\r\n${key}\r\n`, 400, "request.invalid"],
+    [`GET /v1/scans/${"x".repeat(300)} HTTP/1.1\r\n${key}\r\n`, 414, "request.address_too_long"],
+    [`GET /v1/scans/%00 HTTP/1.1\r\n${key}\r\n`, 400, "request.invalid"],
+    [`GET /nothing HTTP/1.1\r\n${key}\r\n`, 404, "operation.not_found"],
+    [`PROPFIND /v1/scans HTTP/1.1\r\n${key}\r\n`, 405, "operation.method_not_allowed"],
+    [`${post}${json}Content-Length: abc\r\n\r\n{`, 400, "request.invalid"],
+    [`${post}${json}Content-Length: 99999999\r\n\r\n{`, 413, "request.too_large"],
+    [`${post}${json}Transfer-Encoding: chunked\r\n\r\nZZ\r\n`, 400, "request.invalid"],
+    [`${post}${json}Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}`, 415, "request.unsupported_media_type", "Content-Encoding"],
+    [`${post}Content-Type: text/csv\r\nContent-Length: 2\r\n\r\n{}`, 415, "request.unsupported_media_type"],
+    [`${post}${json}Content-Length: 2\r\n\r\n{]`, 400, "request.invalid_json"],
+    [`${post}${json}Content-Length: 2\r\n\r\n{}`, 400, "request.invalid", "type"],
+    ["GET /v1/scans HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 401, "key.missing"],
+    ["POST /worker/v1/claim HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 401, "token.invalid"],
+  ];
+  for (const [bytes, status, code, field] of cases) {
+    const answer = await sendRaw(bytes);
+    const said = bytes.slice(0, 100);
+    expect([answer.status, answer.id], said).toEqual([status, expect.any(String)]);
+    const error = { code, message: expect.stringMatching(/^\S.*\.$/s), request_id: answer.id, ...(field === undefined ? {} : { field }) };
+    expect(JSON.parse(answer.body), said).toEqual({ error });
+  }
+  const unknown = await sendRaw(`GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: something\r\nConnection: close\r\n\r\n`);
+  expect(unknown.status).toBe(200);
+});
+
+test("a refusal says what is missing, and every key that is not known", async () => {
+  const refusal = async (path: string, body?: object) =>
+    (await server.api<{ error: { message: string; field?: string } }>(body ? "POST" : "GET", path, body)).body.error;
+  expect(await refusal("/v1/scans", { targets: ["10.4.0.1"] })).toMatchObject({ message: "type is missing.", field: "type" });
+  expect(await refusal("/v1/reports", { report_format: null })).toMatchObject({ message: expect.not.stringContaining("missing"), field: "report_format" });
+  expect(await refusal('/v1/risks?filters={"nobody":["x"],"status":["OPEN"],"nothing":["y"]}')).toMatchObject({
+    message: "filters.nobody, filters.nothing are not known here.",
+    field: "filters.nobody",
+  });
+  expect((await fetch(new URL("/v1/scans", server.url))).headers.get("www-authenticate")).toBe("Bearer");
+});
+
+test("HEAD of an export does not claim a length, and an empty page_token is the first page", async () => {
+  const head = await send("HEAD", "/v1/risks/export?format=csv");
+  expect([head.status, head.headers["content-type"], head.headers["content-length"]]).toEqual([200, "text/csv; charset=utf-8; header=present", undefined]);
+  expect(JSON.parse((await send("GET", "/v1/scans?page_token=")).body.toString()).data).toHaveLength(1);
 });

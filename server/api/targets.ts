@@ -16,8 +16,17 @@ import type { TypedApp } from "./typed-app.ts";
 const One = z.object({ data: Target });
 const ById = z.object({ id: z.string() });
 const ListQuery = z.strictObject({ ...pageQuery, filters: filtersQuery({ tags: z.string(), target: z.string(), label: z.string() }) });
+/** Python's clients write `True`, others 1. */
+function readFlag(value: unknown): unknown {
+  if (value === "1" || value === "0") return value === "1" ? "true" : "false";
+  return typeof value === "string" ? value.toLowerCase() : value;
+}
+
 const CreateQuery = z.strictObject({
-  upsert: z.enum(["", "true", "false"]).optional().describe("Give a known target this label and these tags, instead of refusing it."),
+  upsert: z
+    .preprocess(readFlag, z.enum(["", "true", "false"]))
+    .optional()
+    .describe("Give a known target this label and these tags, instead of refusing it."),
 });
 
 export function addTargetRoutes(app: TypedApp, services: Services): void {

@@ -3,7 +3,7 @@ import { ApiError } from "../api-error.ts";
 interface ListQuery {
   filters?: Record<string, string[] | undefined>;
   page_size: number;
-  page_token?: string;
+  page_token?: string | undefined;
 }
 
 /** How a filter reads a row where it is not the field of its own name. */
