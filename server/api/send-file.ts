@@ -49,14 +49,17 @@ export function answerFile(reply: FastifyReply, file: FixedFile): FastifyReply {
   if (known) return reply.code(304).send();
   if (range) reply.code(206).header("content-range", `bytes ${range.start}-${range.end}/${file.bytes}`);
   const { start, end } = range ?? { start: 0, end: file.bytes - 1 };
-  return reply
-    .header("content-type", file.contentType === "application/pdf" ? file.contentType : `${file.contentType}; charset=utf-8`)
-    .header("content-length", end - start + 1)
-    .header("content-disposition", `attachment; filename="${file.fileName}"`)
-    .header("x-content-type-options", "nosniff")
-    .header("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; font-src data:; img-src data:; sandbox")
-    .serializer((payload: unknown) => payload as string)
-    .send(request.method === "HEAD" ? Readable.from([]) : file.read({ start, end }));
+  return (
+    reply
+      // XML says itself which encoding it has, and an imported one may have another; JSON has only one.
+      .header("content-type", file.contentType.startsWith("text/") ? `${file.contentType}; charset=utf-8` : file.contentType)
+      .header("content-length", end - start + 1)
+      .header("content-disposition", `attachment; filename="${file.fileName}"`)
+      .header("x-content-type-options", "nosniff")
+      .header("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; font-src data:; img-src data:; sandbox")
+      .serializer((payload: unknown) => payload as string)
+      .send(request.method === "HEAD" ? Readable.from([]) : file.read({ start, end }))
+  );
 }
 
 /** RFC 9110, 13.1.2: by weak comparison, as a compressed answer has the tag weak. */

@@ -1,11 +1,12 @@
 import { execFile, execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Risk } from "@periscan/contract/risk.ts";
 import { isFinalState, Scan, ScanState, ScanType } from "@periscan/contract/scan.ts";
 import { ScanDocument } from "@periscan/contract/scan-document.ts";
+import type { Source } from "@periscan/contract/source.ts";
 import type { Target } from "@periscan/contract/target.ts";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -94,6 +95,24 @@ test("every file of every sample scan is made by the renderers", { timeout: 120_
   }
 });
 
+test("a source can be added, and a file imported into it: the answer is a finished scan of its type", async () => {
+  const added = await server.api<{ data: Source }>("POST", "/v1/sources", { source_type: "IMPORTED", name: "Mine" }, key);
+  expect(Object.keys(added.body.data)[0]).toBe("id");
+  const { id } = added.body.data;
+  expect(await get<Source[]>("/v1/sources")).toMatchObject({ data: [{ id, name: "Branch office" }, {}] });
+  for (const type of ScanType.options) {
+    const form = new FormData();
+    for (const [name, value] of Object.entries({ scan_type: type, source_id: id, target: "a.example" })) form.set(name, value);
+    form.set("file", new Blob(["x".repeat(100_000)]));
+    const response = await fetch(new URL("/v1/results", server.url), { method: "POST", headers: key, body: form });
+    const { data } = (await response.json()) as { data: Scan };
+    expect(Scan.parse(data)).toMatchObject({ type, state: "SUCCEEDED", source_id: id });
+    expect((await get<Scan>(`/v1/scans/${data.id}`)).data.results).toEqual(data.results);
+  }
+  expect(existsSync(join(server.folder, "files", "imports"))).toBe(false);
+  expect(await server.api("DELETE", `/v1/sources/${id}`, undefined, key)).toEqual({ status: 200, body: "" });
+});
+
 const filtered = (path: string, filters: object, more = "") => get<{ id: string }[]>(`${path}?filters=${encodeURIComponent(JSON.stringify(filters))}${more}`);
 
 test("a report of either format can be asked for, looked up and downloaded, and is about all of the sample data", { timeout: 60_000 }, async () => {
@@ -150,7 +169,7 @@ test("nothing is written, and the database is not even asked", async () => {
   try {
     // Whoever reads or writes a table of the API waits for this, for ever.
     await database.query("begin");
-    for (const table of ["workspace", "api_key", "target", "scan", "task", "risk", "result"])
+    for (const table of ["workspace", "api_key", "target", "scan", "task", "risk", "result", "source", "report", "import_file", "kept_answer"])
       await database.query(`lock table ${table} in access exclusive mode`);
     const answered = await Promise.all([
       server.api("POST", "/v1/scans", { type: "NMAP", target_ids: ["123", "456"] }, key),
@@ -159,8 +178,10 @@ test("nothing is written, and the database is not even asked", async () => {
       server.api("DELETE", "/v1/targets/123", undefined, key),
       server.api("GET", "/v1/targets/123", undefined, key),
       server.api("GET", "/v1/risks", undefined, key),
+      server.api("POST", "/v1/sources", { source_type: "IMPORTED", name: "x" }, key),
+      server.api("POST", "/v1/reports", { report_format: "HTML" }, { ...key, "idempotency-key": "x" }),
     ]);
-    expect(answered.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200]);
+    expect(answered.map(({ status }) => status)).toEqual(Array(8).fill(200));
     expect(answered[4]?.body).toMatchObject({ data: { id: "123", label: "Mail and database server" } });
   } finally {
     await database.query("rollback");
