@@ -1,39 +1,50 @@
-import type { AcceptanceCount, AcceptanceEnd, AcceptancesEnd, NewAcceptance, NewAcceptances } from "@periscan/contract/acceptance.ts";
-import type { NewNotification, Notification, NotificationUpdate } from "@periscan/contract/notification.ts";
-import type { NewReport, Report } from "@periscan/contract/report.ts";
-import type { Risk } from "@periscan/contract/risk.ts";
-import type { RiskEvent } from "@periscan/contract/risk-event.ts";
-import { isFinalState, type NewScan, type Scan, type ScanType } from "@periscan/contract/scan.ts";
-import type { NewSchedule, Schedule, ScheduleRun, ScheduleUpdate } from "@periscan/contract/schedule.ts";
-import type { NewSource, Source } from "@periscan/contract/source.ts";
-import type { NewTarget, Target, TargetLogin, TargetObservation, TargetUpdate } from "@periscan/contract/target.ts";
-import type { Delivery, NewWebhook, Webhook, WebhookEvent, WebhookUpdate, WebhookWithSecret } from "@periscan/contract/webhook.ts";
+import { ApiError, readProblem } from "./errors.ts";
+import { pause } from "./pause.ts";
+import { sendOnce, sendPatiently } from "./send-patiently.ts";
+import type {
+  AcceptanceCount,
+  AcceptancesEnd,
+  Delivery,
+  DeliveryWithEvent,
+  KnownTargetLogin,
+  NewAcceptance,
+  NewAcceptances,
+  NewNotification,
+  NewReport,
+  NewScan,
+  NewSchedule,
+  NewSource,
+  NewTarget,
+  NewWebhook,
+  Notification,
+  NotificationUpdate,
+  Report,
+  Risk,
+  RiskEvent,
+  Scan,
+  ScanState,
+  ScanType,
+  Schedule,
+  ScheduleRun,
+  ScheduleUpdate,
+  Source,
+  Target,
+  TargetLogin,
+  TargetObservation,
+  TargetUpdate,
+  Webhook,
+  WebhookUpdate,
+  WebhookWithSecret,
+} from "./types.ts";
+
+export { ApiError, ConnectionError } from "./errors.ts";
 
 export interface ClientSettings {
   /** The server's address, such as `http://127.0.0.1:7700`. */
   server: string;
   apiKey: string;
-}
-
-/** What the server answered instead of what was asked for. `code` is stable; `message` is a sentence. */
-export class ApiError extends Error {
-  override readonly name = "ApiError";
-  readonly status: number;
-  readonly code: string;
-  readonly field: string | undefined;
-  readonly requestId: string | undefined;
-  constructor(status: number, problem: { code: string; message: string; field?: string; request_id?: string }) {
-    super(problem.message);
-    this.status = status;
-    this.code = problem.code;
-    this.field = problem.field;
-    this.requestId = problem.request_id;
-  }
-}
-
-/** The server could not be reached at all. */
-export class ConnectionError extends Error {
-  override readonly name = "ConnectionError";
+  /** Instead of the global one, such as one that goes through a proxy. */
+  fetch?: typeof globalThis.fetch;
 }
 
 export type Filters = Record<string, string[]>;
@@ -66,17 +77,33 @@ interface Call {
   body?: unknown;
   query?: Record<string, string>;
   signal?: AbortSignal | undefined;
+  /** Makes a POST safe to repeat. */
+  idempotencyKey?: string | undefined;
 }
 
-/** A client of the v1 API. Reads are tried again when the server is away for a moment; what changes something is sent once. */
-export function createClient({ server, apiKey }: ClientSettings) {
-  async function send(method: string, path: string, { body, query, signal }: Call = {}): Promise<Response> {
+export interface SendOnce {
+  /** Of your own, where the request must stay the same over restarts of your program; else each call has a new one. */
+  idempotencyKey?: string;
+}
+
+/**
+ * A client of the v1 API. What is safe to repeat (reads, and what has an `Idempotency-Key`) is tried again when the server is away for a moment or says to come again;
+ * anything else is sent once.
+ */
+export function createClient({ server, apiKey, fetch = globalThis.fetch }: ClientSettings) {
+  async function send(method: string, path: string, { body, query, signal, idempotencyKey }: Call = {}): Promise<Response> {
     const url = new URL(path, server);
     for (const [name, value] of Object.entries(query ?? {})) url.searchParams.set(name, value);
-    const headers = { "x-hostedscan-api-key": apiKey, ...(body === undefined || body instanceof FormData ? {} : { "content-type": "application/json" }) };
-    const payload = body === undefined ? {} : { body: body instanceof FormData ? body : JSON.stringify(body) };
+    const isForm = body instanceof FormData;
+    const headers = {
+      "x-hostedscan-api-key": apiKey,
+      ...(body === undefined || isForm ? {} : { "content-type": "application/json" }),
+      ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
+    };
+    const payload = body === undefined ? {} : { body: isForm ? body : JSON.stringify(body) };
     const init = { method, headers, ...payload, ...(signal ? { signal } : {}) };
-    const response = await (method === "GET" ? fetchPatiently(url, init) : fetchOnce(url, init));
+    const isRepeatable = method === "GET" || idempotencyKey !== undefined;
+    const response = await (isRepeatable ? sendPatiently : sendOnce)(fetch, url, init);
     if (!response.ok) throw await readProblem(response);
     return response;
   }
@@ -109,8 +136,7 @@ export function createClient({ server, apiKey }: ClientSettings) {
     ping: (id: string) => read<Delivery>("POST", `${byId(noun, id)}/ping`),
     /** Newest first. */
     deliveries: (id: string, filters: Filters = {}) => list<Delivery>(`${byId(noun, id)}/deliveries`, filters),
-    getDelivery: (id: string, deliveryId: string) =>
-      read<Delivery & { event: WebhookEvent }>("GET", `${byId(noun, id)}/deliveries/${encodeURIComponent(deliveryId)}`),
+    getDelivery: (id: string, deliveryId: string) => read<DeliveryWithEvent>("GET", `${byId(noun, id)}/deliveries/${encodeURIComponent(deliveryId)}`),
     /** Delivers one event once more, with the same id. */
     replay: (id: string, deliveryId: string) => read<Delivery>("POST", `${byId(noun, id)}/deliveries/${encodeURIComponent(deliveryId)}/replay`),
     /** Delivers once more what failed since then. */
@@ -119,7 +145,8 @@ export function createClient({ server, apiKey }: ClientSettings) {
   });
 
   const scans = {
-    create: (scan: NewScan) => read<Scan>("POST", "/v1/scans", { body: scan }),
+    /** Starts one scan, however often the connection breaks meanwhile. */
+    create: (scan: NewScan, { idempotencyKey = makeKey() }: SendOnce = {}) => read<Scan>("POST", "/v1/scans", { body: scan, idempotencyKey }),
     get: (id: string, signal?: AbortSignal) => read<Scan>("GET", byId("scans", id), { signal }),
     /** Newest first, page by page as they are asked for. */
     list: (filters: Filters = {}) => list<Scan>("/v1/scans", filters),
@@ -134,7 +161,7 @@ export function createClient({ server, apiKey }: ClientSettings) {
       history: (id: string) => list<RiskEvent>(`${byId("risks", id)}/history`, {}),
       /** In place of what was decided before. */
       accept: (id: string, decision: NewAcceptance) => read<Risk>("PUT", `${byId("risks", id)}/acceptance`, { body: decision }),
-      endAcceptance: (id: string, end: AcceptanceEnd = {}) =>
+      endAcceptance: (id: string, end: { note?: string; author?: string } = {}) =>
         read<Risk>("DELETE", `${byId("risks", id)}/acceptance`, {
           query: { ...(end.note ? { note: end.note } : {}), ...(end.author ? { author: end.author } : {}) },
         }),
@@ -146,7 +173,9 @@ export function createClient({ server, apiKey }: ClientSettings) {
         download("/v1/risks/export", { format, ...(Object.keys(filters).length === 0 ? {} : { filters: JSON.stringify(filters) }) }),
     },
     reports: {
-      create: (report: NewReport) => read<{ id: string }>("POST", "/v1/reports", { body: report }),
+      /** Asks for one report, however often the connection breaks meanwhile. */
+      create: (report: NewReport, { idempotencyKey = makeKey() }: SendOnce = {}) =>
+        read<{ id: string }>("POST", "/v1/reports", { body: report, idempotencyKey }),
       list: (filters: Filters = {}) => list<Report>("/v1/reports", filters),
       getState: (id: string) => read<Report>("GET", `${byId("reports", id)}/state`),
       /** The file as a stream; waits for one that is still being made. */
@@ -172,7 +201,9 @@ export function createClient({ server, apiKey }: ClientSettings) {
       /** What engines saw of the target: services, certificates, technologies, URLs. */
       observations: (id: string, filters: Filters = {}) => list<TargetObservation>(`${byId("targets", id)}/observations`, filters),
       /** Sets what scans with `use_authentication` send to the target. */
-      setLogin: (id: string, login: TargetLogin) => read<Omit<TargetLogin, "value">>("PUT", `${byId("targets", id)}/auth`, { body: login }),
+      setLogin: (id: string, login: TargetLogin) => read<KnownTargetLogin>("PUT", `${byId("targets", id)}/auth`, { body: login }),
+      /** What is known of the login; its value is never given out. */
+      getLogin: (id: string) => read<KnownTargetLogin>("GET", `${byId("targets", id)}/auth`),
       deleteLogin: async (id: string): Promise<void> => {
         await send("DELETE", `${byId("targets", id)}/auth`);
       },
@@ -201,14 +232,14 @@ export function createClient({ server, apiKey }: ClientSettings) {
       },
     },
     results: {
-      /** Imports a file of an engine. Answers the scan that reads it; `waitForScan` waits for its end. */
-      import: ({ type, sourceId, file, fileName = "file", target }: ImportedFile) => {
+      /** Imports a file of an engine once, however often the connection breaks meanwhile. Answers the scan that reads it; `waitForScan` waits for its end. */
+      import: ({ type, sourceId, file, fileName = "file", target }: ImportedFile, { idempotencyKey = makeKey() }: SendOnce = {}) => {
         const body = new FormData();
         body.set("scan_type", type);
         body.set("source_id", sourceId);
         if (target !== undefined) body.set("target", target);
         body.set("file", file, fileName);
-        return read<Scan>("POST", "/v1/results", { body });
+        return read<Scan>("POST", "/v1/results", { body, idempotencyKey });
       },
       /** The file as a stream; the server waits for one that is still being made. */
       download: (id: string) => download(byId("results", id)),
@@ -231,7 +262,7 @@ export function createClient({ server, apiKey }: ClientSettings) {
       for (;;) {
         const scan = await scans.get(id, signal);
         onChange?.(scan);
-        if (isFinalState(scan.state)) return scan;
+        if (endStates.has(scan.state)) return scan;
         await pause(intervalMilliseconds, signal);
       }
     },
@@ -246,56 +277,7 @@ export interface WaitSettings {
   intervalMilliseconds?: number;
 }
 
-const maxTries = 6;
+const endStates = new Set<ScanState>(["SUCCEEDED", "FAILED", "OVER_LIMIT"]);
 
-/** What a server asks for with Retry-After is followed up to this. */
-const longestPauseSeconds = 60;
-
-async function fetchPatiently(url: URL, init: RequestInit): Promise<Response> {
-  for (let tries = 1; ; tries++) {
-    let asked = 0;
-    try {
-      const response = await fetchOnce(url, init);
-      if (tries === maxTries || ![429, 502, 503, 504].includes(response.status)) return response;
-      asked = Number(response.headers.get("retry-after")) || 0;
-      await response.body?.cancel();
-    } catch (error) {
-      if (tries === maxTries || !(error instanceof ConnectionError)) throw error;
-    }
-    await pause(Math.max(100 * 2 ** tries, Math.min(asked, longestPauseSeconds) * 1000), init.signal ?? undefined);
-  }
-}
-
-async function fetchOnce(url: URL, init: RequestInit): Promise<Response> {
-  try {
-    return await fetch(url, init);
-  } catch (cause) {
-    init.signal?.throwIfAborted();
-    throw new ConnectionError(`The server ${url.origin} cannot be reached.`, { cause });
-  }
-}
-
-async function readProblem(response: Response): Promise<ApiError> {
-  const text = await response.text();
-  try {
-    const { error } = JSON.parse(text) as { error: { code: string; message: string } };
-    return new ApiError(response.status, error);
-  } catch {
-    return new ApiError(response.status, { code: "server.unknown", message: `The server answered ${response.status} with something that is not its own.` });
-  }
-}
-
-function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", stop);
-      resolve();
-    }, milliseconds);
-    if (signal?.aborted) stop();
-    else signal?.addEventListener("abort", stop, { once: true });
-  });
-}
+/** Not `randomUUID`, which browsers have on pages over HTTPS alone. */
+const makeKey = (): string => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");

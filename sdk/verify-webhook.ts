@@ -1,4 +1,4 @@
-import type { WebhookEvent } from "@periscan/contract/webhook.ts";
+import type { WebhookEvent } from "./types.ts";
 
 export interface SignedWebhook {
   /** The body exactly as it came, before any JSON parsing: the signature is over its bytes. */

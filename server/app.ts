@@ -1,9 +1,13 @@
+import { randomUUID } from "node:crypto";
 import { isIP } from "node:net";
+import fastifyCompress from "@fastify/compress";
+import fastifyCors from "@fastify/cors";
 import fastifySwagger from "@fastify/swagger";
 import fastifySwaggerUi from "@fastify/swagger-ui";
-import Fastify, { type FastifyInstance, LogController } from "fastify";
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from "fastify";
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import qs from "qs";
+import { collectMethods } from "./allowed-methods.ts";
 import { addAcceptanceRoutes } from "./api/acceptances.ts";
 import { addHealthRoutes } from "./api/health.ts";
 import { addImportRoutes } from "./api/imports.ts";
@@ -20,10 +24,14 @@ import { addWebhookRoutes } from "./api/webhooks.ts";
 import { addWorkerRoutes } from "./api/worker.ts";
 import { ApiError } from "./api-error.ts";
 import { describeOnce } from "./describe-api.ts";
-import { handleError, handleNotFound } from "./handle-error.ts";
+import { handleClientError } from "./handle-client-error.ts";
+import { createNotFoundHandler, handleError } from "./handle-error.ts";
 import { measureRequests } from "./metrics.ts";
+import { routeSamples } from "./samples/route-samples.ts";
 import type { Services } from "./services.ts";
 
+/** From its first byte to its last: the largest import over a slow line. Without a limit a sender of single bytes holds a connection for ever. */
+const slowestRequestMilliseconds = 3600_000;
 const bodyLimitBytes = 4 * 1024 * 1024;
 
 /** The HTTP server with every operation, not yet listening. */
@@ -38,16 +46,31 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
       maxParamLength: 200,
     },
     forceCloseConnections: true,
+    // Unlike a counter it names one request of any number of servers.
+    genReqId: () => randomUUID(),
+    frameworkErrors: handleError,
+    clientErrorHandler: handleClientError,
+    // Node would refuse one without `Host` with an empty answer; refuseUnreadable does it with a sentence.
+    http: { requireHostHeader: false },
+    requestTimeout: slowestRequestMilliseconds,
   }) as unknown as FastifyInstance;
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.removeContentTypeParser("text/plain");
   app.setErrorHandler(handleError);
-  app.setNotFoundHandler(handleNotFound);
+  app.setNotFoundHandler(createNotFoundHandler(collectMethods(app)));
+  app.addHook("onRequest", async (request, reply) => {
+    reply.header("x-request-id", request.id);
+    refuseUnreadable(request);
+  });
+  // Node would answer an `Expect` that it does not know with an empty 417; RFC 9110, 10.1.1, lets a server pass it by.
+  app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
   measureRequests(app, services);
+  await addHttpFeatures(app, services);
   await addDocumentation(app);
   await app.register(async (scope) => {
     refuseNulBytes(scope);
+    routeSamples(scope);
     const typed = scope.withTypeProvider<ZodTypeProvider>();
     addScanRoutes(typed, services);
     addResultRoutes(typed, services);
@@ -65,6 +88,37 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
   });
   await app.register(async (scope) => addWorkerRoutes(scope.withTypeProvider<ZodTypeProvider>(), services));
   return app;
+}
+
+/** CORS where the operator names origins, and compression of text. */
+async function addHttpFeatures(app: FastifyInstance, { http: { corsOrigins } }: Services): Promise<void> {
+  if (corsOrigins.length > 0)
+    await app.register(fastifyCors, {
+      origin: corsOrigins.includes("*") ? "*" : corsOrigins,
+      methods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+      exposedHeaders: ["content-disposition", "content-range", "etag", "idempotency-replayed", "retry-after", "x-request-id"],
+      maxAge: 600,
+    });
+  // Compressed requests are refused before (refuseUnreadable).
+  await app.register(fastifyCompress, { encodings: ["br", "gzip"], globalDecompression: false });
+  app.addHook("onRoute", (route) => {
+    route.onSend = [...[route.onSend ?? []].flat(), weakenTag];
+  });
+}
+
+/** A compressed answer is not byte for byte what the tag stands for (RFC 9110, 8.8.3.3): then the tag is a weak one. */
+async function weakenTag(_request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const tag = reply.getHeader("etag");
+  if (typeof tag === "string" && tag.startsWith('"') && reply.getHeader("content-encoding") !== undefined) reply.header("etag", `W/${tag}`);
+}
+
+function refuseUnreadable({ raw, headers }: FastifyRequest): void {
+  if (headers.host === undefined && raw.httpVersion === "1.1")
+    throw new ApiError(400, "request.invalid", "The request has no Host header, which HTTP/1.1 requires.", { field: "Host" });
+  // A compressed request could be a bomb, and no client needs to send one.
+  const { "content-encoding": encoding = "identity" } = headers;
+  if (encoding !== "identity")
+    throw new ApiError(415, "request.unsupported_media_type", "Send the body as it is, without a Content-Encoding.", { field: "Content-Encoding" });
 }
 
 /** PostgreSQL's text has no NUL: refused here once for clients, instead of in each field. */

@@ -13,19 +13,26 @@ const responseTexts: Record<string, string> = {
   404: "There is nothing of that id in the key's workspace.",
   409: "It cannot be done any more, or it is there already.",
   413: "The body is too large.",
-  415: "The body is not `application/json`.",
+  415: "The body has another content type than this operation takes.",
+  416: "The file has no such range of bytes.",
+  429: "Too many requests: try again after the `Retry-After` header.",
   503: "Not yet: try again after the `Retry-After` header.",
+  507: "The server's disk is full.",
 };
 
 export const describeOnce: TransformObject = (input) => {
   const document = jsonSchemaTransformObject(input);
   const renamed = JSON.parse(JSON.stringify(document).replaceAll(/("#\/components\/schemas\/\w+?)Input"/g, '$1"')) as {
-    components?: { schemas?: Record<string, unknown> };
+    components?: { schemas?: Record<string, { required?: string[] }> };
     paths?: Record<string, Record<string, { responses: Record<string, { description: string }> }>>;
   };
   const schemas = renamed.components?.schemas ?? {};
   for (const name of Object.keys(schemas)) {
-    if (name.endsWith("Input") && name.slice(0, -"Input".length) in schemas) delete schemas[name];
+    const schema = name.endsWith("Input") ? schemas[name.slice(0, -"Input".length)] : undefined;
+    if (!schema) continue;
+    // What has a default need not be sent.
+    if (schema.required) schema.required = schema.required.filter((field) => schemas[name]?.required?.includes(field));
+    delete schemas[name];
   }
   for (const operations of Object.values(renamed.paths ?? {}))
     for (const { responses } of Object.values(operations))

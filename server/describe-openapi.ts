@@ -4,7 +4,7 @@ import type { Services } from "./services.ts";
 
 /** The API's description as `openapi.json` keeps it. Needs neither a database nor a queue: the routes only close over the services. */
 export async function describeOpenApi(): Promise<string> {
-  const app = await buildApp({ log: pino({ level: "silent" }) } as Services);
+  const app = await buildApp({ log: pino({ level: "silent" }), http: { corsOrigins: [], sampleData: true } } as unknown as Services);
   await app.ready();
   try {
     return `${JSON.stringify(app.swagger(), null, 2)}\n`;

@@ -10,7 +10,8 @@ import { ApiError } from "./api-error.ts";
 export interface FileStore {
   /** Whole or not at all, and on the disk when it resolves. A full disk is an ApiError 507. */
   write(name: string, content: AsyncIterable<Uint8Array | string> | Readable): Promise<void>;
-  read(name: string): Readable;
+  /** Whole, or from `start` to `end`, both included. */
+  read(name: string, range?: { start: number; end: number }): Readable;
   /** Size in bytes, or undefined where there is no such file. */
   size(name: string): Promise<number | undefined>;
   /** A file or a folder; nothing happens where there is none. */
@@ -21,7 +22,7 @@ export function createFileStore(folder: string): FileStore {
   const path = (name: string) => join(folder, name);
   return {
     write: (name, content) => writeWhole(path(name), content),
-    read: (name) => createReadStream(path(name)),
+    read: (name, range = { start: 0, end: Number.POSITIVE_INFINITY }) => createReadStream(path(name), range),
     size: async (name) =>
       (
         await stat(path(name)).catch((error) => {

@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { hasZodFastifySchemaValidationErrors, isResponseSerializationError } from "fastify-type-provider-zod";
+import type { AllowedMethods } from "./allowed-methods.ts";
 import { ApiError } from "./api-error.ts";
 import { sqlState } from "./db/connect.ts";
 
@@ -8,18 +9,33 @@ export function handleError(error: FastifyError, request: FastifyRequest, reply:
   const problem = toApiError(error, request);
   if (problem.status >= 500) request.log.error({ err: error, cause: problem.cause }, "request failed");
   if ((problem.status === 503 || problem.status === 429) && !reply.hasHeader("retry-after")) reply.header("retry-after", "1");
+  // RFC 9110, 15.5.2: a 401 names a way to authenticate.
+  if (problem.status === 401) reply.header("www-authenticate", "Bearer");
   send(reply, request, problem);
 }
 
-export function handleNotFound(request: FastifyRequest, reply: FastifyReply): void {
-  send(reply, request, new ApiError(404, "operation.not_found", `There is no operation ${request.method} ${request.url.split("?")[0]}; /docs lists them.`));
-}
+/** 405 where the path has operations of other methods, else 404. */
+export const createNotFoundHandler =
+  (allowedMethods: AllowedMethods) =>
+  (request: FastifyRequest, reply: FastifyReply): void => {
+    const path = request.url.split("?")[0] ?? "";
+    const methods = allowedMethods(path);
+    if (methods.length === 0) {
+      send(reply, request, new ApiError(404, "operation.not_found", `There is no operation ${request.method} ${path}; /docs lists them.`));
+      return;
+    }
+    const allow = methods.join(", ");
+    reply.header("allow", allow);
+    send(reply, request, new ApiError(405, "operation.method_not_allowed", `${request.method} is not a method of ${path}: it has ${allow}.`));
+  };
 
 function send(reply: FastifyReply, request: FastifyRequest, { status, code, message, field }: ApiError): void {
   // Past the schema on purpose: an error's shape must not depend on which statuses an operation documents.
   const body = JSON.stringify({ error: { code, message, ...(field === undefined ? {} : { field }), request_id: request.id } });
   reply
     .code(status)
+    // What the router itself refuses comes past the hooks.
+    .header("x-request-id", request.id)
     .type("application/json; charset=utf-8")
     .serializer((payload: unknown) => payload as string)
     .send(body);
@@ -41,10 +57,14 @@ function toApiError(error: FastifyError, request: FastifyRequest): ApiError {
 
 const fastifyErrors: Record<string, [number, string, string]> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [415, "request.unsupported_media_type", "Send the body as Content-Type: application/json."],
+  FST_ERR_BAD_URL: [400, "request.invalid", "The address has a percent sign that encodes nothing."],
+  FST_ERR_MAX_PARAM_LENGTH: [414, "request.address_too_long", "A part of the address is longer than any id is."],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: [400, "request.invalid", "The body has another length than Content-Length says."],
   FST_ERR_CTP_BODY_TOO_LARGE: [413, "request.too_large", "The body is larger than this operation takes."],
 };
 
 interface Issue {
+  keyword: string;
   instancePath: string;
   message?: string | undefined;
   params: { keys?: unknown };
@@ -55,13 +75,26 @@ function describeInvalid(issues: Issue[], context: string, request: FastifyReque
   const [issue] = issues;
   if (context === "body" && request.body === undefined) return new ApiError(400, "request.invalid", "The request has no body; send a JSON object.");
   const path = (issue?.instancePath ?? "").split("/").filter((part) => part !== "");
-  const unknown = Array.isArray(issue?.params.keys) ? String(issue.params.keys[0]) : undefined;
-  const field = [...path, ...(unknown === undefined ? [] : [unknown])].reduce(
-    (name, part) => (/^\d+$/.test(part) ? `${name}[${part}]` : name ? `${name}.${part}` : part),
-    "",
-  );
-  const message = unknown === undefined ? `${field || `The ${context}`}: ${issue?.message ?? "is not valid"}.` : `${field} is not known here.`;
+  if (Array.isArray(issue?.params.keys)) return describeUnknown(issue.params.keys.map((key) => nameField([...path, String(key)])));
+  const field = nameField(path);
+  const isMissing = field !== "" && /^invalid_(type|value)$/.test(issue?.keyword ?? "") && readField(request, context, path) === undefined;
+  const message = isMissing ? `${field} is missing.` : `${field || `The ${context}`}: ${issue?.message ?? "is not valid"}.`;
   return new ApiError(400, "request.invalid", message, field ? { field } : {});
+}
+
+const nameField = (path: string[]): string =>
+  path.reduce((name, part) => (/^\d+$/.test(part) ? `${name}[${part}]` : name ? `${name}.${part}` : part), "").slice(0, 200);
+
+function describeUnknown(fields: string[]): ApiError {
+  const [field = "", ...more] = fields;
+  const named = fields.slice(0, 10).join(", ");
+  return new ApiError(400, "request.invalid", more.length === 0 ? `${field} is not known here.` : `${named} are not known here.`, { field });
+}
+
+/** What the request has there. */
+function readField(request: FastifyRequest, context: string, path: string[]): unknown {
+  const given = { body: request.body, querystring: request.query, params: request.params, headers: request.headers }[context];
+  return path.reduce<unknown>((value, part) => (typeof value === "object" && value !== null ? (value as Record<string, unknown>)[part] : undefined), given);
 }
 
 /** Whether an error of the database may be gone at another try: it is away, full, busy, or two transactions collided. */

@@ -10,7 +10,13 @@ const maxPageSize = 500;
 
 export const pageQuery = {
   page_size: z.coerce.number().int().min(1).max(maxPageSize).default(maxPageSize).describe("Rows on a page, 1 to 500."),
-  page_token: z.string().max(200).optional().describe("`next_page_token` of the page before."),
+  // A client's loop may begin with an empty one.
+  page_token: z
+    .string()
+    .max(200)
+    .transform((token) => token || undefined)
+    .optional()
+    .describe("`next_page_token` of the page before."),
 };
 
 export const pageOf = <T extends z.ZodType>(row: T) => z.object({ data: z.array(row), next_page_token: z.string().optional() });

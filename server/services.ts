@@ -2,6 +2,7 @@ import type { PgBoss } from "pg-boss";
 import type { Logger } from "pino";
 import type { Database } from "./db/connect.ts";
 import type { FileStore } from "./file-store.ts";
+import type { HttpSettings } from "./http-settings.ts";
 import type { AddressGuard } from "./limits/address-guard.ts";
 import type { Mailer } from "./outgoing/mailer.ts";
 import type { OutgoingPolicy } from "./outgoing/outgoing-policy.ts";
@@ -35,5 +36,6 @@ export interface Services {
   publicUrl: string | undefined;
   /** The largest file that may be imported. */
   maxImportBytes: number;
+  http: HttpSettings;
   log: Logger;
 }

@@ -6,6 +6,8 @@ import pino from "pino";
 import { buildApp, isLoopbackHost } from "./app.ts";
 import { connect } from "./db/connect.ts";
 import { createFileStore } from "./file-store.ts";
+import { type HttpSettings, readHttpSettings } from "./http-settings.ts";
+import { forgetAnswers } from "./idempotency/answer-once.ts";
 import { type LimitSettings, readLimitSettings } from "./limits/limit-settings.ts";
 import { releaseScans } from "./limits/release-scans.ts";
 import { openMailer } from "./outgoing/mailer.ts";
@@ -37,6 +39,8 @@ export interface ServerSettings extends LimitSettings {
   delivers?: boolean;
   /** The largest file that may be imported. */
   maxImportMegabytes?: number;
+  /** The environment says it where this is absent. */
+  http?: HttpSettings;
 }
 
 const defaultMaxImportMegabytes = 512;
@@ -50,6 +54,7 @@ export interface RunningServer {
 /** Migrates the database and serves: the API, the reaper, the jobs that make results. Logs JSON lines to standard error. */
 export async function startServer(settings: ServerSettings): Promise<RunningServer> {
   const log = pino({ name: "server", level: settings.logLevel ?? "info" }, pino.destination({ dest: 2, sync: true }));
+  const http = settings.http ?? readHttpSettings(process.env);
   const limits = readLimitSettings(settings);
   const onError = (error: Error) => log.warn({ err: error }, "idle database connection broke");
   const { db, close } = await connect(settings.databaseUrl, onError);
@@ -58,7 +63,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
   const secrets = openSecrets(settings.dataFolder);
   const bell = createTaskBell();
   const services: Services = {
-    ...{ db, boss, files, secrets, bell, log, ...limits },
+    ...{ db, boss, files, secrets, bell, http, log, ...limits },
     picker: createTaskPicker(db, bell),
     allowLoopback: isLoopbackHost(settings.host),
     outgoing: settings.outgoing ?? readOutgoingPolicy(process.env),
@@ -156,6 +161,7 @@ function startReaper(services: Services): () => Promise<void> {
     await releaseScans(services);
     await expireAcceptances(services.db);
     await failOverdueReports(services.db);
+    await forgetAnswers(services.db);
   });
 }
 

@@ -26,6 +26,7 @@ const programs: Record<string, string> = {
   nmap: "nmap",
   ip: "iproute2",
   curl: "curl",
+  jq: "jq",
   python3: "python3",
   pdftotext: "poppler-utils",
   setpriv: "util-linux",

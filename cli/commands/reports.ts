@@ -1,6 +1,6 @@
 import { basename, resolve } from "node:path";
 import type { Report } from "@periscan/contract/report.ts";
-import { RiskFilters } from "@periscan/contract/risk-filters.ts";
+import { ThreatLevel } from "@periscan/contract/risk.ts";
 import type { Client } from "@periscan/sdk/client.ts";
 import { type Command, Option } from "commander";
 import { cleanLine, formatTime, paint, printJson, printTable } from "../print.ts";
@@ -54,7 +54,7 @@ async function makeReport({ format, target, tag, level, output, json }: MakeOpti
     const { id } = await client.reports.create({
       report_format: format === "pdf" ? "PDF" : "HTML",
       targets_filter: targets,
-      ...(level ? { risks_filter: RiskFilters.parse({ "risk_definition.threat_level": level }) } : {}),
+      ...(level ? { risks_filter: { "risk_definition.threat_level": level.map((each) => ThreatLevel.parse(each)) } } : {}),
     });
     return { id, file: await saveReport(client, id, output) };
   });

@@ -1,7 +1,8 @@
-import { type NewScan, type Scan, ScanType } from "@periscan/contract/scan.ts";
+import { type Scan, ScanType } from "@periscan/contract/scan.ts";
 import { ScanDocument } from "@periscan/contract/scan-document.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
 import { ApiError, type Client } from "@periscan/sdk/client.ts";
+import type { NewScan } from "@periscan/sdk/types.ts";
 import { Argument, type Command, InvalidArgumentError } from "commander";
 import { installMissing } from "../install-engine.ts";
 import { printJson } from "../print.ts";

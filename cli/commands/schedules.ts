@@ -1,4 +1,4 @@
-import type { NewSchedule, Schedule, ScheduleRun } from "@periscan/contract/schedule.ts";
+import type { NewSchedule, Schedule, ScheduleRun } from "@periscan/sdk/types.ts";
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
 import { cleanLine, formatTime, paint, printJson, printTable } from "../print.ts";
 import { readCount } from "../read-count.ts";

@@ -9,8 +9,13 @@ declare module "fastify" {
     workspaceId: string;
     /** The name of the API key that the request came with. */
     keyName: string;
+    /** The key was `test-data-key`: sample data answers, and no workspace is touched. */
+    isSample?: boolean;
   }
 }
+
+/** The documented key that answers every call with sample data. */
+export const sampleKey = "test-data-key";
 
 /** A hook that takes the API key of the header or the bearer, and sets the request's workspace and the key's name. Too many requests of a key are refused. */
 export const requireKey =
@@ -18,6 +23,10 @@ export const requireKey =
   async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const key = headerKey(request) ?? bearer(request);
     if (!key) throw new ApiError(401, "key.missing", "Send your API key in the header X-HOSTEDSCAN-API-KEY.");
+    if (key === sampleKey && services.http.sampleData) {
+      request.isSample = true;
+      return;
+    }
     const use = await guardGuesses(services, { request, reply, secret: key }, (hash) => useApiKey(services.db, hash, services.requestsPerMinute));
     if (!use) throw new ApiError(401, "key.invalid", "This API key is not known, or was revoked.");
     request.workspaceId = use.workspaceId;

@@ -10,7 +10,9 @@ interface Operation<A extends z.ZodType> {
 }
 
 /** The schema of an operation: what fastify validates and what `openapi.json` says of it. */
-export function operation<A extends z.ZodType, R extends { params?: z.ZodType; querystring?: z.ZodType; body?: z.ZodType }>(given: Operation<A> & R) {
+export function operation<A extends z.ZodType, R extends { params?: z.ZodType; querystring?: z.ZodType; headers?: z.ZodType; body?: z.ZodType }>(
+  given: Operation<A> & R,
+) {
   const { tag, summary, answer, errors, ...request } = given;
   const problems = Object.fromEntries([401, 429, ...errors].sort().map((status) => [status, Problem]));
   return {

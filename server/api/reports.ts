@@ -4,8 +4,9 @@ import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import { ApiError, notFound } from "../api-error.ts";
 import { report } from "../db/schema.ts";
+import { answerOnce, OnceHeaders } from "../idempotency/answer-once.ts";
 import { filtersQuery, isId, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
-import { createReport } from "../reports/create-report.ts";
+import { createReportIn } from "../reports/create-report.ts";
 import { reportFile } from "../reports/make-report.ts";
 import type { Services } from "../services.ts";
 import { requireKey } from "./authenticate.ts";
@@ -28,11 +29,15 @@ export function addReportRoutes(app: TypedApp, services: Services): void {
     const schema = operation({
       tag: "reports",
       summary: "Ask for a report over targets and risks; a job makes it",
+      headers: OnceHeaders,
       body: NewReport,
       answer: z.object({ data: z.object({ id: z.string() }) }),
-      errors: [400, 404, 413, 415],
+      errors: [400, 404, 409, 413, 415],
     });
-    app.post(url, { onRequest, schema }, async (request) => ({ data: { id: await createReport(services, request.workspaceId, request.body) } }));
+    app.post(url, { onRequest, schema }, async (request, reply) => {
+      const { workspaceId, body: input } = request;
+      return answerOnce(db, { request, reply, of: input }, async (tx) => ({ data: { id: await createReportIn(tx, services, workspaceId, input) } }));
+    });
   }
 
   app.get(
@@ -65,7 +70,7 @@ export function addReportRoutes(app: TypedApp, services: Services): void {
       summary: "Download a report; waits a moment for one that is being made",
       params: ById,
       answer,
-      errors: [404, 503],
+      errors: [404, 416, 503],
     });
     app.get(url, { onRequest, schema }, async (request, reply) => sendFile(services, reply, describeFile(await waitForReport(request, request.params.id))));
   }

@@ -150,6 +150,9 @@ test("a target is made once, changed, found in any spelling, scanned by tag, and
   expect(made.data).toEqual({ id: expect.any(String), target: "www.example.com", label: "Site", tags: ["web"] });
   expect((await make({ target: "www.example.com" })).status).toBe(409);
   expect((await make({ target: "www.example.com", label: "New" }, "?upsert")).body.data).toEqual({ ...made.data, label: "New" });
+  for (const query of ["?upsert=true", "?upsert=True", "?upsert=1"])
+    expect((await make({ target: "www.example.com", label: "New" }, query)).status, query).toBe(200);
+  for (const query of ["?upsert=false", "?upsert=0"]) expect((await make({ target: "www.example.com" }, query)).status, query).toBe(409);
   expect((await make({ target: "10.0.0.0/24" })).status).toBe(400);
   expect((await make({ target: "x.example", tags: Array.from({ length: 11 }, (_, index) => `t${index}`) })).status).toBe(400);
   const path = `/v1/targets/${made.data.id}`;

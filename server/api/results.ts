@@ -18,7 +18,7 @@ export function addResultRoutes(app: TypedApp, services: Services): void {
   const onRequest = requireKey(services);
   const answer = z.unknown().describe("The file, with its content type and a file name.");
   for (const url of ["/v1/results/:id", "/v1/scans/results/:id"]) {
-    const schema = operation({ tag: "results", summary: "Download a file of a scan", params: z.object({ id: z.string() }), answer, errors: [404, 503] });
+    const schema = operation({ tag: "results", summary: "Download a file of a scan", params: z.object({ id: z.string() }), answer, errors: [404, 416, 503] });
     app.get(url, { onRequest, schema }, async (request, reply) => {
       const row = await waitForFile(services, request.params.id, request);
       return sendFile(services, reply, { ...row, path: resultFile(row) });

@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { Risk } from "@periscan/contract/risk.ts";
 import { RiskEvent } from "@periscan/contract/risk-event.ts";
 import { riskFilterKeys } from "@periscan/contract/risk-filters.ts";
@@ -61,8 +62,8 @@ export function addRiskRoutes(app: TypedApp, services: Services): void {
           .header("x-content-type-options", "nosniff")
           .header("cache-control", "no-store")
           .serializer((payload: unknown) => payload as string)
-          // HEAD would read all of it to throw it away.
-          .send(request.method === "HEAD" ? "" : exportRisks(db, { workspaceId: request.workspaceId, format, filters }))
+          // HEAD would read all of it to throw it away, and its length is not known before.
+          .send(request.method === "HEAD" ? Readable.from([]) : exportRisks(db, { workspaceId: request.workspaceId, format, filters }))
       );
     },
   );

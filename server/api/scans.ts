@@ -2,10 +2,12 @@ import { NewScan, Scan, ScanState, ScanType } from "@periscan/contract/scan.ts";
 import { and, desc, eq, inArray, lt } from "drizzle-orm";
 import { z } from "zod";
 import { notFound } from "../api-error.ts";
+import type { Database, Transaction } from "../db/connect.ts";
 import { scan } from "../db/schema.ts";
+import { answerOnce, OnceHeaders } from "../idempotency/answer-once.ts";
 import { filtersQuery, isId, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
 import { cancelScan } from "../scans/cancel-scan.ts";
-import { createScan } from "../scans/create-scan.ts";
+import { createScanIn } from "../scans/create-scan.ts";
 import { presentScans } from "../scans/present-scan.ts";
 import type { Services } from "../services.ts";
 import { requireKey } from "./authenticate.ts";
@@ -25,10 +27,18 @@ export function addScanRoutes(app: TypedApp, services: Services): void {
 
   app.post(
     "/v1/scans",
-    { onRequest, schema: operation({ tag: "scans", summary: "Start a scan", body: NewScan, answer: One, errors: [400, 404, 413, 415] }) },
-    async (request) => {
-      const id = await createScan(services, request.workspaceId, request.body);
-      return { data: await find(id, request.workspaceId) };
+    {
+      onRequest,
+      schema: operation({ tag: "scans", summary: "Start a scan", headers: OnceHeaders, body: NewScan, answer: One, errors: [400, 404, 409, 413, 415] }),
+    },
+    async (request, reply) => {
+      const { workspaceId, body: input } = request;
+      const answer = await answerOnce(db, { request, reply, of: input }, async (tx) => {
+        const id = await createScanIn(tx, services, { workspaceId, input });
+        return { data: await find(tx, id, workspaceId) };
+      });
+      services.bell.ring();
+      return answer;
     },
   );
 
@@ -61,7 +71,7 @@ export function addScanRoutes(app: TypedApp, services: Services): void {
     "/v1/scans/:id",
     { onRequest, schema: operation({ tag: "scans", summary: "Get a scan", params: ById, answer: One, errors: [404] }) },
     async (request) => ({
-      data: await find(request.params.id, request.workspaceId),
+      data: await find(db, request.params.id, request.workspaceId),
     }),
   );
 
@@ -70,19 +80,19 @@ export function addScanRoutes(app: TypedApp, services: Services): void {
     { onRequest, schema: operation({ tag: "scans", summary: "Cancel a scan; what it found so far is kept", params: ById, answer: One, errors: [404, 409] }) },
     async (request) => {
       await cancelScan(services, request.workspaceId, request.params.id);
-      return { data: await find(request.params.id, request.workspaceId) };
+      return { data: await find(db, request.params.id, request.workspaceId) };
     },
   );
+}
 
-  async function find(id: string, workspaceId: string): Promise<Scan> {
-    const rows = isId(id)
-      ? await db
-          .select()
-          .from(scan)
-          .where(and(eq(scan.id, id), eq(scan.workspaceId, workspaceId)))
-      : [];
-    const [presented] = await presentScans(db, rows);
-    if (!presented) throw notFound("scan");
-    return presented;
-  }
+async function find(db: Database | Transaction, id: string, workspaceId: string): Promise<Scan> {
+  const rows = isId(id)
+    ? await db
+        .select()
+        .from(scan)
+        .where(and(eq(scan.id, id), eq(scan.workspaceId, workspaceId)))
+    : [];
+  const [presented] = await presentScans(db, rows);
+  if (!presented) throw notFound("scan");
+  return presented;
 }

@@ -1,5 +1,4 @@
 import { NewTarget, Target, TargetUpdate } from "@periscan/contract/target.ts";
-import { parseTarget } from "@periscan/contract/target-syntax.ts";
 import { and, arrayOverlaps, eq, gt, inArray } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
 import { z } from "zod";
@@ -8,6 +7,7 @@ import { target } from "../db/schema.ts";
 import { checkTargetAllowance } from "../limits/workspace-limit.ts";
 import { filtersQuery, isId, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
 import type { Services } from "../services.ts";
+import { canonical, readTarget, requireChange } from "../targets/read-targets.ts";
 import type { TargetRow } from "../targets/target-rows.ts";
 import { requireKey } from "./authenticate.ts";
 import { operation } from "./operation.ts";
@@ -16,8 +16,17 @@ import type { TypedApp } from "./typed-app.ts";
 const One = z.object({ data: Target });
 const ById = z.object({ id: z.string() });
 const ListQuery = z.strictObject({ ...pageQuery, filters: filtersQuery({ tags: z.string(), target: z.string(), label: z.string() }) });
+/** Python's clients write `True`, others 1. */
+function readFlag(value: unknown): unknown {
+  if (value === "1" || value === "0") return value === "1" ? "true" : "false";
+  return typeof value === "string" ? value.toLowerCase() : value;
+}
+
 const CreateQuery = z.strictObject({
-  upsert: z.enum(["", "true", "false"]).optional().describe("Give a known target this label and these tags, instead of refusing it."),
+  upsert: z
+    .preprocess(readFlag, z.enum(["", "true", "false"]))
+    .optional()
+    .describe("Give a known target this label and these tags, instead of refusing it."),
 });
 
 export function addTargetRoutes(app: TypedApp, services: Services): void {
@@ -69,7 +78,7 @@ export function addTargetRoutes(app: TypedApp, services: Services): void {
       schema: operation({ tag: "targets", summary: "Add a target", querystring: CreateQuery, body: NewTarget, answer: One, errors: [400, 409, 413, 415] }),
     },
     async (request) => {
-      const text = readOne(request.body.target);
+      const text = readTarget(request.body.target);
       const { label, tags } = request.body;
       const values = {
         id: uuidv7(),
@@ -108,7 +117,7 @@ export function addTargetRoutes(app: TypedApp, services: Services): void {
     },
     async (request) => {
       const { label, tags } = request.body;
-      if (label === undefined && tags === undefined) throw new ApiError(400, "request.invalid", "Give a label, tags, or both.", { field: "label" });
+      requireChange(request.body);
       const [row] = await db
         .update(target)
         .set({ ...(label === undefined ? {} : { label }), ...(tags === undefined ? {} : { tags: unique(tags) }) })
@@ -134,20 +143,5 @@ export function addTargetRoutes(app: TypedApp, services: Services): void {
 }
 
 const unique = (tags: string[]) => [...new Set(tags)];
-
-function readOne(input: string): string {
-  const parsed = parseTarget(input);
-  if (!parsed.ok) throw new ApiError(400, "target.invalid", `target: ${parsed.reason}`, { field: "target" });
-  const [one] = parsed.targets;
-  if (!one || parsed.targets.length > 1)
-    throw new ApiError(400, "target.invalid", "target: a block is many targets; name it in a scan's targets instead.", { field: "target" });
-  return one.text;
-}
-
-/** As stored, where it can be read: a filter finds a target in whichever spelling. */
-function canonical(input: string): string {
-  const parsed = parseTarget(input);
-  return (parsed.ok && parsed.targets[0]?.text) || input;
-}
 
 const present = ({ id, target, label, tags }: TargetRow): Target => ({ id, target, label, tags });

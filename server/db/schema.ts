@@ -603,3 +603,19 @@ export const scheduleRun = pgTable(
     index("schedule_run_scan").on(table.scanId),
   ],
 );
+
+/** What an operation answered to a request with an `Idempotency-Key`, to be answered again. */
+export const keptAnswer = pgTable(
+  "kept_answer",
+  {
+    workspaceId: uuid("workspace_id")
+      .notNull()
+      .references(() => workspace.id),
+    key: text("key").notNull(),
+    /** Of the operation and what it was asked: the key is for this request alone. */
+    requestHash: bytea("request_hash").notNull(),
+    answer: jsonb("answer").notNull(),
+    createdAt: instant("created_at").notNull().default(now),
+  },
+  (table) => [primaryKey({ columns: [table.workspaceId, table.key] }), index("kept_answer_age").on(table.createdAt)],
+);

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
-import type { ScanType } from "@periscan/contract/scan.ts";
 import { parseTarget } from "@periscan/contract/target-syntax.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
 import { and, eq, min, sql } from "drizzle-orm";
@@ -13,6 +12,7 @@ import { queuedHours } from "../scans/create-scan.ts";
 import type { Services } from "../services.ts";
 import { recordScanEvent } from "../webhooks/record-scan-event.ts";
 import { importName, importType } from "./import-file.ts";
+import { type ImportFields, tooLarge } from "./read-import-form.ts";
 
 /** A file that lies in the store and that no scan has yet. */
 export interface StoredFile {
@@ -24,9 +24,9 @@ export interface StoredFile {
 }
 
 export interface NewImport {
-  type: ScanType;
-  sourceId: string;
-  target: string | undefined;
+  workspaceId: string;
+  fields: ImportFields;
+  file: StoredFile;
 }
 
 /** Streams an upload into the store. Throws an ApiError 413 past `maxBytes`, and then nothing is kept. */
@@ -53,31 +53,30 @@ export async function storeUpload({ files }: Pick<Services, "files">, upload: Re
 const blanks = new Set([9, 10, 13, 32, 0xef, 0xbb, 0xbf]);
 const lessThan = "<".charCodeAt(0);
 
-export const tooLarge = (maxBytes: number): ApiError =>
-  new ApiError(413, "request.too_large", `file is larger than ${Math.floor(maxBytes / 1024 ** 2).toLocaleString("en")} MiB, the most that this server takes.`, {
-    field: "file",
-  });
+/** Throws an ApiError 400 on a target that is none, and on a type that has no engine. Answers the target's canonical text, null where none is given. */
+export function checkImport({ scan_type, target }: ImportFields): string | null {
+  const text = target === undefined ? null : readTarget(target);
+  if (!findEngine(scan_type))
+    throw new ApiError(400, "scan.type_not_available", `scan_type ${scan_type} has no engine on this installation.`, { field: "scan_type" });
+  return text;
+}
 
 /**
  * Makes the scan whose one task is to read the file. Answers its id. It looks at nothing, so it neither counts against the workspace's allowance of
- * scans nor waits for others of them. Throws 400 on a target that is none, 404 on a source of another workspace.
+ * scans nor waits for others of them. Throws as `checkImport` does, and 404 on a source of another workspace. The caller rings the bell once it is committed.
  */
-export async function createImport(services: Services, workspaceId: string, input: NewImport, file: StoredFile): Promise<string> {
-  const target = input.target === undefined ? null : readTarget(input.target);
-  if (!findEngine(input.type))
-    throw new ApiError(400, "scan.type_not_available", `scan_type ${input.type} has no engine on this installation.`, { field: "scan_type" });
-  await services.db.transaction(async (tx) => {
-    await requireSource(tx, workspaceId, input.sourceId);
-    const { scanId, ...facts } = file;
-    await tx.insert(scan).values({ id: scanId, workspaceId, type: input.type, state: "QUEUED", options: {}, sourceId: input.sourceId });
-    const receivedAt = await findFirstReceipt(tx, { workspaceId, type: input.type, sha256: facts.sha256 });
-    await tx.insert(importFile).values({ scanId, ...facts, target, ...(receivedAt ? { receivedAt } : {}) });
-    const queuedUntil = sql`now() + make_interval(hours => ${queuedHours})`;
-    await tx.insert(task).values({ id: uuidv7(), scanId, workspaceId, type: importType, state: "queued", queuedUntil });
-    await recordScanEvent(tx, scanId, "scan.created");
-  });
-  services.bell.ring();
-  return file.scanId;
+export async function createImportIn(tx: Transaction, { workspaceId, fields, file }: NewImport): Promise<string> {
+  const target = checkImport(fields);
+  const { scan_type: type, source_id: sourceId } = fields;
+  await requireSource(tx, workspaceId, sourceId);
+  const { scanId, ...facts } = file;
+  await tx.insert(scan).values({ id: scanId, workspaceId, type, state: "QUEUED", options: {}, sourceId });
+  const receivedAt = await findFirstReceipt(tx, { workspaceId, type, sha256: facts.sha256 });
+  await tx.insert(importFile).values({ scanId, ...facts, target, ...(receivedAt ? { receivedAt } : {}) });
+  const queuedUntil = sql`now() + make_interval(hours => ${queuedHours})`;
+  await tx.insert(task).values({ id: uuidv7(), scanId, workspaceId, type: importType, state: "queued", queuedUntil });
+  await recordScanEvent(tx, scanId, "scan.created");
+  return scanId;
 }
 
 function readTarget(text: string): string {

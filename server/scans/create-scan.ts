@@ -1,5 +1,5 @@
-import type { NewScan } from "@periscan/contract/scan.ts";
-import { maxTargetsPerScan, type ScanType } from "@periscan/contract/scan.ts";
+import type { NewScan, ScanType } from "@periscan/contract/scan.ts";
+import { maxTargetsPerScan } from "@periscan/contract/scan.ts";
 import type { EngineStatus } from "@periscan/contract/worker-protocol.ts";
 import type { Engine } from "@periscan/engines/kit/engine.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
@@ -38,11 +38,20 @@ export async function createScanIn(
   services: Services,
   { workspaceId, input, scheduledBy }: { workspaceId: string; input: NewScan; scheduledBy?: string },
 ): Promise<string> {
-  const engine = await findUsableEngine(tx, input.type);
-  const options = readOptions(engine, input.options ?? {});
-  const texts = readTargets(input.targets ?? []);
+  const { engine, options, texts } = readNewScan(input);
+  await requireReadyEngine(tx, engine);
   const targets = await collectTargets(tx, workspaceId, input, texts);
   return insertScan(tx, { services, workspaceId, engine, options, targets, useAuthentication: input.use_authentication === true, scheduledBy });
+}
+
+/** What can be said of a request without looking at the workspace: its engine, options with defaults, canonical targets. Throws 400 that names the field. */
+export function readNewScan(input: NewScan): { engine: Engine; options: Record<string, unknown>; texts: string[] } {
+  const engine = requireEngine(input.type);
+  const options = readOptions(engine, input.options ?? {});
+  const texts = readTargets(input.targets ?? []);
+  if (!input.targets?.length && !input.target_ids?.length && !input.tags?.length)
+    throw new ApiError(400, "request.invalid", "Give at least one of targets, target_ids and tags, and not an empty one.", { field: "targets" });
+  return { engine, options, texts };
 }
 
 /** The engine of a scan type. Throws 400 where this installation has none. */
@@ -52,14 +61,13 @@ export function requireEngine(type: ScanType): Engine {
   throw new ApiError(400, "scan.type_not_available", `type ${type} has no engine yet on this installation.`, { field: "type" });
 }
 
-async function findUsableEngine(db: Transaction, type: ScanType): Promise<Engine> {
-  const engine = requireEngine(type);
-  const { rows } = await db.execute<{ engines: EngineStatus[] }>(
+async function requireReadyEngine(tx: Transaction, { type }: Engine): Promise<void> {
+  const { rows } = await tx.execute<{ engines: EngineStatus[] }>(
     sql`select engines from worker where seen_at > now() - make_interval(secs => ${workerAliveSeconds})`,
   );
   const statuses = rows.flatMap(({ engines }) => engines.filter((status) => status.type === type));
   // No worker at all is no refusal: one may be starting, and the scan waits for it.
-  if (rows.length === 0 || statuses.some(({ ready, installing }) => ready || installing)) return engine;
+  if (rows.length === 0 || statuses.some(({ ready, installing }) => ready || installing)) return;
   const missing = statuses.find((status) => status.missing)?.missing ?? "No worker has this engine.";
   throw new ApiError(400, "engine.missing", `type ${type} cannot be scanned now: ${missing}`, { field: "type" });
 }
@@ -76,8 +84,6 @@ export function readOptions(engine: Engine, given: Record<string, unknown>): Rec
 }
 
 async function collectTargets(tx: Transaction, workspaceId: string, input: NewScan, texts: string[]): Promise<TargetRow[]> {
-  if (!input.targets?.length && !input.target_ids?.length && !input.tags?.length)
-    throw new ApiError(400, "request.invalid", "Give at least one of targets, target_ids and tags, and not an empty one.", { field: "targets" });
   const known = await findRequestedTargets(tx, workspaceId, { ids: input.target_ids ?? [], tags: input.tags ?? [] });
   const named = await ensureTargets(tx, workspaceId, texts);
   const targets = [...new Map([...named, ...known].map((row) => [row.id, row])).values()];

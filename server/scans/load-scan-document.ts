@@ -96,7 +96,8 @@ function presentRisk({ change, risk: life, detection: seen, acceptance: standing
   };
 }
 
-function summarise(risks: DocumentRisk[], targets: ScanTarget[]): ScanDocument["summary"] {
+/** The counts of a document. */
+export function summarise(risks: DocumentRisk[], targets: ScanTarget[]): ScanDocument["summary"] {
   const countRisks = (matches: (risk: DocumentRisk) => boolean) => risks.filter(matches).length;
   const countTargets = (outcome: ScanTarget["outcome"]) => targets.filter((target) => target.outcome === outcome).length;
   const byLevel = threatLevels.map((level) => [level, countRisks(({ threat_level, status }) => threat_level === level && status === "OPEN")]);
@@ -118,7 +119,7 @@ function summarise(risks: DocumentRisk[], targets: ScanTarget[]): ScanDocument["
 }
 
 /** What a reader must not take for clean: why a target was not looked at to the end, and what limits a look that was. */
-function listGaps({ target, outcome, reason, notes }: ScanTarget): ScanDocument["not_covered"] {
+export function listGaps({ target, outcome, reason, notes }: ScanTarget): ScanDocument["not_covered"] {
   const gaps = outcome === "complete" ? notes : [reason ?? outcome, ...notes];
   return gaps.map((what) => ({ target, what }));
 }

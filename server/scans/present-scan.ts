@@ -11,7 +11,7 @@ type TargetRow = typeof scanTarget.$inferSelect;
 export async function presentScans(db: Database | Transaction, scans: ScanRow[]): Promise<Scan[]> {
   const ids = scans.map(({ id }) => id);
   if (ids.length === 0) return [];
-  // One after the other: a transaction has one connection.
+  // One after the other: in a transaction they share one connection.
   const targets = await db.select().from(scanTarget).where(inArray(scanTarget.scanId, ids)).orderBy(asc(scanTarget.ordinal));
   const results = await db.select().from(result).where(inArray(result.scanId, ids)).orderBy(asc(result.id));
   const risks = await db.select().from(scanRisk).where(inArray(scanRisk.scanId, ids)).orderBy(asc(scanRisk.riskId));

@@ -1,4 +1,5 @@
 import { maxTargetsPerScan } from "@periscan/contract/scan.ts";
+import type { TargetUpdate } from "@periscan/contract/target.ts";
 import { refuseAddress, refuseName } from "@periscan/contract/target-policy.ts";
 import { type ParsedTarget, parseAddress, parseTarget } from "@periscan/contract/target-syntax.ts";
 import type { Engine } from "@periscan/engines/kit/engine.ts";
@@ -15,6 +16,27 @@ export function readTargets(inputs: string[]): string[] {
       throw new ApiError(400, "request.invalid", `targets: a scan has at most ${maxTargetsPerScan} targets, blocks expanded.`, { field: "targets" });
   }
   return [...texts];
+}
+
+/** The canonical text of the one target that a client named. Throws an ApiError where it is none, or a block of many. */
+export function readTarget(input: string): string {
+  const parsed = parseTarget(input);
+  if (!parsed.ok) throw new ApiError(400, "target.invalid", `target: ${parsed.reason}`, { field: "target" });
+  const [one] = parsed.targets;
+  if (!one || parsed.targets.length > 1)
+    throw new ApiError(400, "target.invalid", "target: a block is many targets; name it in a scan's targets instead.", { field: "target" });
+  return one.text;
+}
+
+/** As stored, where it can be read: a filter finds a target in whichever spelling. */
+export function canonical(input: string): string {
+  const parsed = parseTarget(input);
+  return (parsed.ok && parsed.targets[0]?.text) || input;
+}
+
+/** Throws where an update changes nothing. */
+export function requireChange({ label, tags }: TargetUpdate): void {
+  if (label === undefined && tags === undefined) throw new ApiError(400, "request.invalid", "Give a label, tags, or both.", { field: "label" });
 }
 
 /** Why a stored target is skipped before anything is resolved, as a sentence; undefined where it may be tried. */

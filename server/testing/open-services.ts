@@ -2,6 +2,7 @@ import { join } from "node:path";
 import pino from "pino";
 import { connect } from "../db/connect.ts";
 import { createFileStore } from "../file-store.ts";
+import { readHttpSettings } from "../http-settings.ts";
 import { readLimitSettings } from "../limits/limit-settings.ts";
 import { openMailer } from "../outgoing/mailer.ts";
 import { readOutgoingPolicy } from "../outgoing/outgoing-policy.ts";
@@ -25,6 +26,7 @@ export async function openServices({ databaseUrl, folder }: { databaseUrl: strin
     secrets: openSecrets(folder),
     picker: createTaskPicker(db, bell),
     allowLoopback: true,
+    http: readHttpSettings({}),
     outgoing: readOutgoingPolicy({}),
     mailer: openMailer({}),
     publicUrl: undefined,

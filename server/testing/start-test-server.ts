@@ -1,6 +1,7 @@
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Outcome } from "@periscan/contract/outcome.ts";
 import type { Scan, ScanType } from "@periscan/contract/scan.ts";
 import type { Task } from "@periscan/contract/worker-protocol.ts";
@@ -51,6 +52,7 @@ export async function startTestServer(settings: Partial<ServerSettings> = {}) {
     databaseUrl: postgres.url,
     keys,
     folder,
+    apiKey: key,
     own: asClient,
     foreign: { "x-hostedscan-api-key": foreignKey },
     workerToken: token,
@@ -70,6 +72,15 @@ export type TestServer = Awaited<ReturnType<typeof startTestServer>>;
 export const startScan = async (server: TestServer, body: object): Promise<Scan> => (await server.api<{ data: Scan }>("POST", "/v1/scans", body)).body.data;
 
 export const getScan = async (server: TestServer, id: string): Promise<Scan> => (await server.api<{ data: Scan }>("GET", `/v1/scans/${id}`)).body.data;
+
+/** Looks until `check` answers something true, at most 30 s. */
+export async function until(check: () => unknown): Promise<void> {
+  const limit = performance.now() + 30_000;
+  while (!(await check())) {
+    if (performance.now() > limit) throw new Error("it did not happen within 30 s");
+    await sleep(20);
+  }
+}
 
 interface Claim {
   type?: ScanType;
@@ -111,12 +122,33 @@ export function tcpOutcome({ ports, open }: { ports: string; open: number[] }): 
   };
 }
 
+type OutcomeOf = (target: string) => Outcome;
+
 /** Sends one outcome for each target of a task and ends the attempt. */
-export async function finishTask(server: TestServer, task: Task, outcome: Outcome): Promise<void> {
-  for (const [index, { target_id }] of task.targets.entries()) {
+export async function finishTask(server: TestServer, task: Task, of: Outcome | OutcomeOf): Promise<void> {
+  for (const [index, { target_id, target }] of task.targets.entries()) {
+    const outcome = typeof of === "function" ? of(target) : of;
     const report = { attempt: task.attempt, sequence: index + 1, target_id, resolved_target: "127.0.0.1", has_native: false, outcome };
     const sent = await server.worker("POST", `/tasks/${task.task_id}/outcomes`, report);
     if (sent.status !== 200) throw new Error(`outcome refused: ${JSON.stringify(sent.body)}`);
   }
   await server.worker("POST", `/tasks/${task.task_id}/end`, { attempt: task.attempt });
+}
+
+const oneOpenPort: OutcomeOf = () => tcpOutcome({ ports: "1-1000", open: [22] });
+
+/** Works off NMAP tasks, with a port open on each target unless told otherwise, until the answer is called. NMAP_UDP is ready, and waits. */
+export function keepWorking(server: TestServer, outcomeOf = oneOpenPort): () => Promise<void> {
+  let isStopping = false;
+  const work = async () => {
+    while (!isStopping) {
+      const task = await claim(server, { type: "NMAP_UDP", fitting: ["NMAP"], waitSeconds: 1 });
+      if (task) await finishTask(server, task, outcomeOf);
+    }
+  };
+  const working = work();
+  return async () => {
+    isStopping = true;
+    await working;
+  };
 }
