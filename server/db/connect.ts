@@ -27,7 +27,13 @@ export async function connect(databaseUrl: string, onError: (error: Error) => vo
     await pool.end();
     throw error;
   }
-  return { db: drizzle(pool, { schema }), close: () => pool.end() };
+  return { db: drizzle(pool, { schema }), close: () => endQuietly(pool, onError) };
+}
+
+/** A connection that PostgreSQL ends while we end it is no news. */
+function endQuietly(pool: pg.Pool, onError: (error: Error) => void): Promise<void> {
+  pool.off("error", onError).on("error", () => {});
+  return pool.end();
 }
 
 /** drizzle takes no lock of its own, so two processes that start at once would collide. */
