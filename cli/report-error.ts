@@ -8,6 +8,7 @@ export function reportError(error: unknown): number {
   if (error instanceof ApiError) return say(cleanLine(error.message), error.status === 400 ? 2 : 1);
   if (error instanceof ConnectionError) return say(error.message, 1);
   if (error instanceof Error && error.name === "PostgresStartError") return say(error.message, 1);
+  if (error instanceof Error && error.name === "SettingsError") return say(error.message, 2);
   if (isSystemError(error)) return say(error.message, 1);
   console.error(error);
   return 1;

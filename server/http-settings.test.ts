@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { readHttpSettings } from "./http-settings.ts";
+import { SettingsError } from "./settings-error.ts";
 
 test("without a word of the operator no page may call the API, and there is sample data", () => {
   expect(readHttpSettings({})).toEqual({ corsOrigins: [], sampleData: true });
@@ -12,5 +13,5 @@ test("origins are read as browsers send them, and what could never match is refu
   expect(read("*")).toEqual(["*"]);
   for (const wrong of ["a.example", "https://a.example/", "https://a.example/x", "ftp://a.example", "https://A.example", "null"])
     expect(() => read(wrong), wrong).toThrow("PERISCAN_CORS_ORIGINS");
-  expect(() => readHttpSettings({ PERISCAN_SAMPLE_DATA: "no" })).toThrow("on or off");
+  expect(() => readHttpSettings({ PERISCAN_SAMPLE_DATA: "no" })).toThrow(new SettingsError("PERISCAN_SAMPLE_DATA must be on or off."));
 });

@@ -24,6 +24,7 @@ import { runDueSchedules } from "./schedules/run-due.ts";
 import { readClock } from "./schedules/schedule-rows.ts";
 import { openSecrets } from "./secrets.ts";
 import type { Services } from "./services.ts";
+import { SettingsError } from "./settings-error.ts";
 import { startDeliveries } from "./webhooks/start-deliveries.ts";
 
 export interface ServerSettings extends LimitSettings {
@@ -92,7 +93,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
 
 function readPublicUrl({ PERISCAN_PUBLIC_URL: url }: NodeJS.ProcessEnv): string | undefined {
   if (!url) return undefined;
-  if (!URL.canParse(url) || !/^https?:/.test(url)) throw new Error("PERISCAN_PUBLIC_URL must be an address such as https://periscan.example.");
+  if (!URL.canParse(url) || !/^https?:/.test(url)) throw new SettingsError("PERISCAN_PUBLIC_URL must be an address such as https://periscan.example.");
   return url;
 }
 

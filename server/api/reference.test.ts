@@ -125,7 +125,8 @@ describe.each(Object.entries(keys))("with %s", (name, keyOf) => {
         token = next.next_page_token;
       }
       const all = await get<List>(`/v1/${noun}`, keyOf());
-      expect(all).toEqual({ data: rows });
+      // A report may go on being made meanwhile.
+      expect({ ...all, data: all.data.map(({ id }) => id) }).toEqual({ data: rows.map(({ id }) => id) });
       for (const row of rows) expect(Object.keys(row)[0]).toBe("id");
     },
   );

@@ -19,7 +19,8 @@ export interface Connection {
 export async function connect(databaseUrl: string, onError: (error: Error) => void, maxConnections = 20): Promise<Connection> {
   const pool = new pg.Pool({ connectionString: databaseUrl, max: maxConnections, connectionTimeoutMillis: 10_000 });
   // Each connection is listened to from its beginning. The pool listens to idle ones alone: one that broke between two statements of a transaction would end the process.
-  pool.on("connect", (client) => client.on("error", onError));
+  let isClosing = false;
+  pool.on("connect", (client) => client.on("error", (error) => isClosing || onError(error)));
   pool.on("error", () => {});
   try {
     await migrateDatabase(pool);
@@ -27,7 +28,14 @@ export async function connect(databaseUrl: string, onError: (error: Error) => vo
     await pool.end();
     throw error;
   }
-  return { db: openDatabase(pool), close: () => pool.end() };
+  return {
+    db: openDatabase(pool),
+    close: () => {
+      // A connection that PostgreSQL ends while we end it is no news.
+      isClosing = true;
+      return pool.end();
+    },
+  };
 }
 
 function openDatabase(pool: pg.Pool): Database {

@@ -1,4 +1,5 @@
 import type { Services } from "../services.ts";
+import { SettingsError } from "../settings-error.ts";
 import { createAddressGuard } from "./address-guard.ts";
 
 /** What the operator may set; each has an environment variable, which holds where it is not given. */
@@ -22,7 +23,7 @@ export function readLimitSettings(settings: LimitSettings): Pick<Services, "guar
 
 function readRate(variable: string, otherwise: number): number {
   const text = process.env[variable] ?? "";
-  if (text !== "" && !/^\d{1,7}$/.test(text)) throw new Error(`${variable} is not a whole number: ${text}`);
+  if (text !== "" && !/^\d{1,7}$/.test(text)) throw new SettingsError(`${variable} is not a whole number: ${text}`);
   return text === "" ? otherwise : Number(text);
 }
 

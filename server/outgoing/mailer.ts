@@ -1,4 +1,5 @@
 import { createTransport } from "nodemailer";
+import { SettingsError } from "../settings-error.ts";
 
 export interface Mail {
   to: string[];
@@ -21,8 +22,8 @@ export function openMailer(environment: NodeJS.ProcessEnv): Mailer | undefined {
   const { PERISCAN_SMTP_URL: url, PERISCAN_MAIL_FROM: from } = environment;
   if (!url && !from) return undefined;
   if (!url || !URL.canParse(url) || !/^smtps?:$/.test(new URL(url).protocol))
-    throw new Error("PERISCAN_SMTP_URL must be an address such as smtps://user:password@mail.example:465.");
-  if (!from) throw new Error("PERISCAN_MAIL_FROM must be set with PERISCAN_SMTP_URL, such as Periscan <periscan@example.com>.");
+    throw new SettingsError("PERISCAN_SMTP_URL must be an address such as smtps://user:password@mail.example:465.");
+  if (!from) throw new SettingsError("PERISCAN_MAIL_FROM must be set with PERISCAN_SMTP_URL, such as Periscan <periscan@example.com>.");
   const transport = createTransport({
     url,
     connectionTimeout: limitMilliseconds,

@@ -1,6 +1,7 @@
 import { lookup, Resolver } from "node:dns/promises";
 import { isIP } from "node:net";
 import { isPublicAddress, refuseAddress, refuseName } from "@periscan/contract/target-policy.ts";
+import { SettingsError } from "../settings-error.ts";
 
 /** Where requests to addresses that users give may go. Both options are the operator's, for receivers inside the own network. */
 export interface OutgoingPolicy {
@@ -21,7 +22,7 @@ function isOn(environment: NodeJS.ProcessEnv, name: string): boolean {
   const value = environment[name] ?? "";
   if (/^(1|true)$/i.test(value)) return true;
   if (/^(0|false|)$/i.test(value)) return false;
-  throw new Error(`${name} must be 1 or 0; it is ${value}.`);
+  throw new SettingsError(`${name} must be 1 or 0; it is ${value}.`);
 }
 
 /** The request was not made, or had no whole answer. The message is a sentence for the user who gave the address. */
