@@ -36,7 +36,7 @@ export async function findNuclei(enginesFolder: string): Promise<Nuclei | undefi
 
 const versions = new Map<string, string | undefined>();
 
-/** Asked before every claim: one start of the program for each version of its file. */
+/** Asked every few seconds: one start of the program for each version of its file. */
 async function readVersion(file: string): Promise<string | undefined> {
   const { mtimeMs, size } = statSync(file);
   const key = `${file} ${mtimeMs} ${size}`;
