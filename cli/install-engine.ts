@@ -42,11 +42,10 @@ const smallMegabytes = 100;
 
 /**
  * Makes sure that this machine can run the scan type: a small engine is installed at once, a large one when the user says yes. Throws a
- * UserError with the command that mends it otherwise. A type without an engine is left to the server, which says so.
+ * UserError with the command that mends it otherwise.
  */
 export async function installMissing(type: ScanType, { yes }: { yes: boolean }): Promise<void> {
   const engine = findEngine(type);
-  if (!engine) return;
   const { ready, missing, version } = await describeEngine(ensureEnginesFolder(), engine);
   if (ready) return;
   // It is here and cannot run for another reason, which an install does not mend.

@@ -4,7 +4,7 @@ import type { Engine } from "@periscan/engines/kit/engine.ts";
 import { isInstalling } from "@periscan/engines/kit/install.ts";
 
 interface Probing {
-  engines: Engine[];
+  engines: readonly Engine[];
   enginesFolder: string;
   /** What all engines of this worker may use together. */
   memoryMegabytes: number;

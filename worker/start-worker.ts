@@ -117,4 +117,4 @@ async function claimNext({ client, settings, probeEngines, running, signal }: Cl
   }
 }
 
-const memoryOf = (type: Task["type"]): number => findEngine(type)?.memoryMegabytes ?? 0;
+const memoryOf = (type: Task["type"]): number => findEngine(type).memoryMegabytes;

@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
 import type { ScanType } from "@periscan/contract/scan.ts";
 import { parseTarget } from "@periscan/contract/target-syntax.ts";
-import { findEngine } from "@periscan/engines/registry.ts";
 import { and, eq, min, sql } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
 import { ApiError, notFound } from "../api-error.ts";
@@ -64,8 +63,6 @@ export const tooLarge = (maxBytes: number): ApiError =>
  */
 export async function createImport(services: Services, workspaceId: string, input: NewImport, file: StoredFile): Promise<string> {
   const target = input.target === undefined ? null : readTarget(input.target);
-  if (!findEngine(input.type))
-    throw new ApiError(400, "scan.type_not_available", `scan_type ${input.type} has no engine on this installation.`, { field: "scan_type" });
   await services.db.transaction(async (tx) => {
     await requireSource(tx, workspaceId, input.sourceId);
     const { scanId, ...facts } = file;
@@ -101,7 +98,7 @@ async function requireSource(tx: Transaction, workspaceId: string, sourceId: str
 }
 
 /** When this workspace first imported the same bytes as the same type: a file that has no date of its own must not get a later one each time. */
-async function findFirstReceipt(tx: Transaction, { workspaceId, type, sha256 }: { workspaceId: string; type: string; sha256: Buffer }): Promise<Date | null> {
+async function findFirstReceipt(tx: Transaction, { workspaceId, type, sha256 }: { workspaceId: string; type: ScanType; sha256: Buffer }): Promise<Date | null> {
   const [row] = await tx
     .select({ receivedAt: min(importFile.receivedAt) })
     .from(importFile)
