@@ -2,6 +2,7 @@ import { createInterface } from "node:readline/promises";
 import type { ScanType } from "@periscan/contract/scan.ts";
 import { type Engine, EngineError } from "@periscan/engines/kit/engine.ts";
 import { runSelfTest } from "@periscan/engines/kit/self-test.ts";
+import { sweepBuilds } from "@periscan/engines/kit/sweep-builds.ts";
 import { engines, findEngine } from "@periscan/engines/registry.ts";
 import { ensureEnginesFolder } from "./data-folder.ts";
 import { describeEngine, type EngineReport } from "./describe-engine.ts";
@@ -9,16 +10,19 @@ import { UserError } from "./user-error.ts";
 
 /**
  * Installs an engine and lets each scan type of it test itself. Throws an EngineError where it cannot be installed, or does not see what it
- * should. An interrupt stops it; the next install begins anew.
+ * should. Older builds of it that nobody uses are removed then. An interrupt stops it; the next install begins anew.
  */
 export async function installEngine(engine: Engine, say: (line: string) => void): Promise<EngineReport> {
   const enginesFolder = ensureEnginesFolder();
   const stopped = new AbortController();
   const stop = () => stopped.abort(new UserError(`Stopped. \`periscan engines install ${engine.program}\` begins anew.`));
+  const context = { enginesFolder, signal: stopped.signal, say };
+  const runner = await engine.load();
   process.once("SIGINT", stop).once("SIGTERM", stop);
   try {
-    await (await engine.load()).install({ enginesFolder, signal: stopped.signal, say });
-    for (const each of engines.filter(({ program }) => program === engine.program)) await testInstalled(enginesFolder, each, { signal: stopped.signal, say });
+    await runner.install(context);
+    for (const each of engines.filter(({ program }) => program === engine.program)) await testInstalled(enginesFolder, each, context);
+    await sweepBuilds(engine.program, runner, context);
     return await describeEngine(enginesFolder, engine);
   } catch (error) {
     stopped.signal.throwIfAborted();

@@ -35,7 +35,8 @@ function countProbes(engine: Engine) {
   return counted;
 }
 
-const createProbe = (engines: Engine[], memoryMegabytes = 4096) => createEngineProbe({ engines, enginesFolder, memoryMegabytes, now: () => clock });
+const createProbe = (engines: Engine[], memoryMegabytes = 4096) =>
+  createEngineProbe({ engines, enginesFolder, memoryMegabytes, hold: () => {}, now: () => clock });
 
 test("claim after claim asks the engines once every few seconds, and what changed is noticed then", async () => {
   const counted = countProbes(nmap);

@@ -6,6 +6,7 @@ import type { EngineStatus, Task } from "@periscan/contract/worker-protocol.ts";
 import { readStartTicks } from "@periscan/engines/kit/process-identity.ts";
 import { engines, findEngine } from "@periscan/engines/registry.ts";
 import type { Logger } from "pino";
+import { createBuildHolds } from "./hold-builds.ts";
 import manifest from "./package.json" with { type: "json" };
 import { createEngineProbe } from "./probe-engines.ts";
 import { importMemoryMegabytes } from "./run-import.ts";
@@ -46,7 +47,8 @@ export function startWorker(settings: WorkerSettings): RunningWorker {
   const stopping = new AbortController();
   const client = createServerClient(settings);
   const running = new Map<Promise<void>, Task>();
-  const probeEngines = createEngineProbe({ engines, ...settings });
+  const holds = createBuildHolds();
+  const probeEngines = createEngineProbe({ engines, ...settings, hold: holds.hold });
   const context = {
     client,
     enginesFolder: settings.enginesFolder,
@@ -68,6 +70,7 @@ export function startWorker(settings: WorkerSettings): RunningWorker {
     }
     await Promise.all(running.keys());
     rmSync(context.workFolder, { recursive: true, force: true });
+    holds.release();
   };
   const looping = loop();
   return {

@@ -16,7 +16,7 @@ const run = promisify(execFile);
 
 /** 3.8.0 needs a module that the proxies do not serve. */
 export const pinnedVersion = "3.7.1";
-const folderName = `nuclei-${pinnedVersion}`;
+export const folderName = `nuclei-${pinnedVersion}`;
 const pinnedModule = fileURLToPath(new URL("go", import.meta.url));
 
 export interface Nuclei {
