@@ -2,6 +2,7 @@ import { createInterface } from "node:readline/promises";
 import type { ScanType } from "@periscan/contract/scan.ts";
 import { type Engine, EngineError } from "@periscan/engines/kit/engine.ts";
 import { runSelfTest } from "@periscan/engines/kit/self-test.ts";
+import { sweepBuilds } from "@periscan/engines/kit/sweep-builds.ts";
 import { engines, findEngine } from "@periscan/engines/registry.ts";
 import { ensureEnginesFolder } from "./data-folder.ts";
 import { describeEngine, type EngineReport } from "./describe-engine.ts";
@@ -9,16 +10,19 @@ import { UserError } from "./user-error.ts";
 
 /**
  * Installs an engine and lets each scan type of it test itself. Throws an EngineError where it cannot be installed, or does not see what it
- * should. An interrupt stops it; the next install begins anew.
+ * should. Older builds of it that nobody uses are removed then. An interrupt stops it; the next install begins anew.
  */
 export async function installEngine(engine: Engine, say: (line: string) => void): Promise<EngineReport> {
   const enginesFolder = ensureEnginesFolder();
   const stopped = new AbortController();
   const stop = () => stopped.abort(new UserError(`Stopped. \`periscan engines install ${engine.program}\` begins anew.`));
+  const context = { enginesFolder, signal: stopped.signal, say };
+  const runner = await engine.load();
   process.once("SIGINT", stop).once("SIGTERM", stop);
   try {
-    await (await engine.load()).install({ enginesFolder, signal: stopped.signal, say });
-    for (const each of engines.filter(({ program }) => program === engine.program)) await testInstalled(enginesFolder, each, { signal: stopped.signal, say });
+    await runner.install(context);
+    for (const each of engines.filter(({ program }) => program === engine.program)) await testInstalled(enginesFolder, each, context);
+    await sweepBuilds(engine.program, runner, context);
     return await describeEngine(enginesFolder, engine);
   } catch (error) {
     stopped.signal.throwIfAborted();
@@ -42,11 +46,10 @@ const smallMegabytes = 100;
 
 /**
  * Makes sure that this machine can run the scan type: a small engine is installed at once, a large one when the user says yes. Throws a
- * UserError with the command that mends it otherwise. A type without an engine is left to the server, which says so.
+ * UserError with the command that mends it otherwise.
  */
 export async function installMissing(type: ScanType, { yes }: { yes: boolean }): Promise<void> {
   const engine = findEngine(type);
-  if (!engine) return;
   const { ready, missing, version } = await describeEngine(ensureEnginesFolder(), engine);
   if (ready) return;
   // It is here and cannot run for another reason, which an install does not mend.

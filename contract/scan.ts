@@ -1,9 +1,11 @@
 import { z } from "zod";
 import { OutcomeKind } from "./outcome.ts";
 
-/** Every scan type of the v1 API. Which of them this installation can run depends on its workers. */
+/** Every scan type of the v1 API: each has its engine. Which of them this installation can run depends on its workers. */
 export const ScanType = z.enum(["NMAP", "NMAP_UDP", "SSLYZE", "OPENVAS", "OWASP_ZAP", "OWASP_ZAP_ACTIVE", "NUCLEI"]).meta({ id: "ScanType" });
 export type ScanType = z.infer<typeof ScanType>;
+
+export const isScanType = (text: string): text is ScanType => ScanType.safeParse(text).success;
 
 /**
  * What an engine scans with, apart from the engine itself: a feed, a set of rules or of templates. `official` is the engine's makers',

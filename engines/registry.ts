@@ -1,3 +1,4 @@
+import type { ScanType } from "@periscan/contract/scan.ts";
 import type { Engine } from "./kit/engine.ts";
 import { nmap, nmapUdp } from "./nmap/index.ts";
 import { nuclei } from "./nuclei/index.ts";
@@ -5,8 +6,19 @@ import { openvas } from "./openvas/index.ts";
 import { sslyze } from "./sslyze/index.ts";
 import { zap, zapActive } from "./zap/index.ts";
 
-/** Every engine, one line each. This loads no runner: `engine.load()` does, where engines run. */
-export const engines: Engine[] = [nmap, nmapUdp, sslyze, openvas, zap, zapActive, nuclei];
+/** One line each; a scan type without its engine does not compile. This loads no runner: `engine.load()` does, where engines run. */
+const byType: Record<ScanType, Engine> = {
+  NMAP: nmap,
+  NMAP_UDP: nmapUdp,
+  SSLYZE: sslyze,
+  OPENVAS: openvas,
+  OWASP_ZAP: zap,
+  OWASP_ZAP_ACTIVE: zapActive,
+  NUCLEI: nuclei,
+};
 
-/** The engine of a scan type, or undefined where there is none yet. */
-export const findEngine = (type: string): Engine | undefined => engines.find((engine) => engine.type === type);
+/** Every engine. */
+export const engines: readonly Engine[] = Object.values(byType);
+
+/** The engine of a scan type. */
+export const findEngine = (type: ScanType): Engine => byType[type];

@@ -32,7 +32,6 @@ const say = (message: ReadingMessage): void => parentPort?.postMessage(message);
 /** Twice: the first time to see whether all of it can be read, so that a file that cannot be leaves nothing behind. */
 async function readFile(input: ReadingInput): Promise<void> {
   const engine = findEngine(input.type);
-  if (!engine) return say({ kind: "failed", code: "engine.missing", message: `This worker knows no engine for ${input.type}.` });
   const runner = await engine.load();
   const look = await lookThrough(engine, runner, input);
   if (look.failure !== undefined && look.outcomes === 0) return say({ kind: "failed", code: "import.unreadable", message: look.failure.slice(0, 2000) });

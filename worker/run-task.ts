@@ -49,7 +49,6 @@ export async function runTask(task: Task, context: TaskContext): Promise<void> {
 
 async function runEngine(task: Task, context: TaskContext, attempt: AttemptReporter, signal: AbortSignal): Promise<void> {
   const engine = findEngine(task.type);
-  if (!engine) throw new EngineError("engine.missing", `This worker knows no engine for ${task.type}.`, { retry: true });
   const targets = await pinTargets(task, attempt);
   if (targets.length === 0) return;
   const runner = await engine.load();

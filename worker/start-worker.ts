@@ -3,11 +3,12 @@ import { totalmem } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EngineStatus, Task } from "@periscan/contract/worker-protocol.ts";
-import { isInstalling } from "@periscan/engines/kit/install.ts";
 import { readStartTicks } from "@periscan/engines/kit/process-identity.ts";
 import { engines, findEngine } from "@periscan/engines/registry.ts";
 import type { Logger } from "pino";
+import { createBuildHolds } from "./hold-builds.ts";
 import manifest from "./package.json" with { type: "json" };
+import { createEngineProbe } from "./probe-engines.ts";
 import { importMemoryMegabytes } from "./run-import.ts";
 import { runTask } from "./run-task.ts";
 import { createServerClient, RefusedError, type ServerClient } from "./server-client.ts";
@@ -46,6 +47,8 @@ export function startWorker(settings: WorkerSettings): RunningWorker {
   const stopping = new AbortController();
   const client = createServerClient(settings);
   const running = new Map<Promise<void>, Task>();
+  const holds = createBuildHolds();
+  const probeEngines = createEngineProbe({ engines, ...settings, hold: holds.hold });
   const context = {
     client,
     enginesFolder: settings.enginesFolder,
@@ -60,13 +63,14 @@ export function startWorker(settings: WorkerSettings): RunningWorker {
         await Promise.race(running.keys());
         continue;
       }
-      const task = await claimNext({ client, settings, running: [...running.values()], signal: stopping.signal });
+      const task = await claimNext({ client, settings, probeEngines, running: [...running.values()], signal: stopping.signal });
       if (!task) continue;
       const attempt = runTask(task, context).finally(() => running.delete(attempt));
       running.set(attempt, task);
     }
     await Promise.all(running.keys());
     rmSync(context.workFolder, { recursive: true, force: true });
+    holds.release();
   };
   const looping = loop();
   return {
@@ -92,13 +96,14 @@ function makeWorkFolder(parent: string): string {
 interface Claiming {
   client: ServerClient;
   settings: WorkerSettings;
+  probeEngines: () => Promise<EngineStatus[]>;
   /** The tasks that run here now. */
   running: Task[];
   signal: AbortSignal;
 }
 
-async function claimNext({ client, settings, running, signal }: Claiming) {
-  const statuses = await probeEngines(settings);
+async function claimNext({ client, settings, probeEngines, running, signal }: Claiming) {
+  const statuses = await probeEngines();
   const used = running.reduce((sum, task) => sum + (task.import ? importMemoryMegabytes : memoryOf(task.type)), 0);
   const fitting = statuses.filter(({ ready, type }) => ready && used + memoryOf(type) <= settings.memoryMegabytes).map(({ type }) => type);
   const imports = used + importMemoryMegabytes <= settings.memoryMegabytes;
@@ -115,15 +120,4 @@ async function claimNext({ client, settings, running, signal }: Claiming) {
   }
 }
 
-const memoryOf = (type: Task["type"]): number => findEngine(type)?.memoryMegabytes ?? 0;
-
-async function probeEngines({ enginesFolder, memoryMegabytes }: WorkerSettings): Promise<EngineStatus[]> {
-  return Promise.all(
-    engines.map(async (engine) => {
-      const status = { type: engine.type, ...(await (await engine.load()).probe({ enginesFolder })), installing: isInstalling(enginesFolder, engine.program) };
-      if (engine.memoryMegabytes <= memoryMegabytes) return status;
-      const missing = `${engine.title} needs ${engine.memoryMegabytes} MB of memory, and this worker has ${memoryMegabytes} for all its engines: start it with --memory ${engine.memoryMegabytes} or more.`;
-      return { ...status, ready: false, missing };
-    }),
-  );
-}
+const memoryOf = (type: Task["type"]): number => findEngine(type).memoryMegabytes;

@@ -83,7 +83,7 @@ export function collectOption(text: string, options: Record<string, string> = {}
 /** Numbers, booleans and lists as JSON, unless the engine wants the text as it is: `ports=443` is a list of ports. */
 export function readOptions(type: ScanType, texts: Record<string, string>): Record<string, unknown> {
   const engine = findEngine(type);
-  const wantsText = (name: string, text: string) => engine?.options.safeParse({ [name]: text }).success === true;
+  const wantsText = (name: string, text: string) => engine.options.safeParse({ [name]: text }).success === true;
   return Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, wantsText(name, text) ? text : parseValue(text)]));
 }
 

@@ -82,7 +82,9 @@ export interface InstallContext {
 
 /** What runs and reads an engine; loaded only where engines run, never in the server. */
 export interface EngineRunner {
-  /** Cheap, for it is asked before every claim: is the engine here and able to run, and with which content? Never throws. */
+  /** The folder in the engines' folder that `install` of this version makes and nothing else writes to: older ones go with the next install. Absent where it makes none. */
+  readonly build?: string;
+  /** Cheap, for a worker asks it every few seconds: is the engine here and able to run, and with which content? Never throws. */
   probe(context: { enginesFolder: string }): Promise<Omit<EngineStatus, "type" | "installing">>;
   /** Installs what `probe` misses: pinned, safe to repeat and to interrupt. Throws `EngineError` with the mend. */
   install(context: InstallContext): Promise<void>;

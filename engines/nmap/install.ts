@@ -5,6 +5,7 @@ import type { EngineStatus } from "@periscan/contract/worker-protocol.ts";
 import type { InstallContext } from "../kit/engine.ts";
 import { findProgram } from "../kit/find-program.ts";
 import { installSystemPackage } from "../kit/install.ts";
+import { shareAnswer } from "../kit/share-answer.ts";
 
 const run = promisify(execFile);
 
@@ -24,13 +25,18 @@ function hasRawCapability(): boolean {
   return effective !== undefined && (BigInt(`0x${effective}`) & (1n << 13n)) !== 0n;
 }
 
+/** Undefined where it is no Nmap. Both scan types ask at a time. */
+const askVersion = shareAnswer(async (file: string) => {
+  const { stdout } = await run(file, ["--version"], { timeout: 10_000 });
+  return /^Nmap version (\S+)/m.exec(stdout)?.[1];
+}, String);
+
 /** For UDP, raw sockets are needed too. */
 export async function probe({ needsRaw }: { needsRaw: boolean }): Promise<Omit<EngineStatus, "type" | "installing">> {
   const file = findProgram("nmap");
   if (!file) return { ready: false, missing: "Nmap is not installed. `./periscan engines install nmap` installs it." };
   try {
-    const { stdout } = await run(file, ["--version"], { timeout: 10_000 });
-    const version = /^Nmap version (\S+)/m.exec(stdout)?.[1];
+    const version = await askVersion(file);
     if (!version) return { ready: false, missing: `${file} does not say that it is Nmap.` };
     if (needsRaw && !findPrivilege().raw) return { ready: false, version: `Nmap ${version}`, missing: rawSocketsMissing };
     return { ready: true, version: `Nmap ${version}` };

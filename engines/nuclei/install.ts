@@ -16,7 +16,7 @@ const run = promisify(execFile);
 
 /** 3.8.0 needs a module that the proxies do not serve. */
 export const pinnedVersion = "3.7.1";
-const folderName = `nuclei-${pinnedVersion}`;
+export const folderName = `nuclei-${pinnedVersion}`;
 const pinnedModule = fileURLToPath(new URL("go", import.meta.url));
 
 export interface Nuclei {
@@ -36,7 +36,7 @@ export async function findNuclei(enginesFolder: string): Promise<Nuclei | undefi
 
 const versions = new Map<string, string | undefined>();
 
-/** Asked before every claim: one start of the program for each version of its file. */
+/** Asked every few seconds: one start of the program for each version of its file. */
 async function readVersion(file: string): Promise<string | undefined> {
   const { mtimeMs, size } = statSync(file);
   const key = `${file} ${mtimeMs} ${size}`;

@@ -4,7 +4,7 @@ import { EngineError, type EngineEvent, type EngineRunner, type EngineTask, type
 import type { Start } from "./build-arguments.ts";
 import { findServices, knock, type Services } from "./find-services.ts";
 import { findTemplates, selectTemplates, type Template, type TemplateSet } from "./find-templates.ts";
-import { describeEmpty, findNuclei, install, type Nuclei, nucleiMissing, probe } from "./install.ts";
+import { describeEmpty, findNuclei, folderName, install, type Nuclei, nucleiMissing, probe } from "./install.ts";
 import type { NucleiOptions } from "./options.ts";
 import { readNucleiFile } from "./read-nuclei-file.ts";
 import { readOutcome, type TargetFacts } from "./read-outcome.ts";
@@ -13,7 +13,7 @@ import { type ScopeProxy, startScopeProxy } from "./scope-proxy.ts";
 import { startScopeResolver } from "./scope-resolver.ts";
 import { selfTest } from "./self-test.ts";
 
-export const runner: EngineRunner = { probe, install, run: runNuclei, read: readNucleiFile, selfTest };
+export const runner: EngineRunner = { build: folderName, probe, install, run: runNuclei, read: readNucleiFile, selfTest };
 
 interface Scan {
   nuclei: Nuclei;

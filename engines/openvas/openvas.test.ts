@@ -1,12 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { createServer as createTlsServer } from "node:tls";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { labPlugins, noHost, type OpenvasLab, startOpenvasLab } from "../../test/targets/openvas/openvas-lab.ts";
+import { makeTestCertificate } from "../../test/targets/make-test-certificate.ts";
+import { labPlugins, labTlsTest, noHost, type OpenvasLab, startOpenvasLab } from "../../test/targets/openvas/openvas-lab.ts";
+import { certificateKinds, type Identity, makeAuthority } from "../../test/targets/tls-certificates.ts";
 import { type EngineEvent, ParseError, type RunContext } from "../kit/engine.ts";
 import { pinForTest, runForTest, testEnginesFolder } from "../kit/testing.ts";
 import { covers, type ScanCoverage, scopeOf } from "./coverage.ts";
@@ -30,7 +33,14 @@ const quiet = "HTTP/1.0 200 OK\r\nServer: quiet\r\nContent-Length: 0\r\n\r\n";
 /** The index of the feed is kept in the engines' folder: a folder of the tests' own has none of another feed. */
 const folder = mkdtempSync(join(tmpdir(), "periscan-openvas-test-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-const settings = ["PERISCAN_OPENVAS", "PERISCAN_OPENVAS_FEED", "PERISCAN_OPENVAS_MEMORY_MB"] as const;
+const settings = [
+  "PERISCAN_OPENVAS",
+  "PERISCAN_OPENVAS_FEED",
+  "PERISCAN_OPENVAS_MEMORY_MB",
+  "PERISCAN_OPENVAS_CERT",
+  "PERISCAN_OPENVAS_KEY",
+  "PERISCAN_OPENVAS_CA",
+] as const;
 afterEach(() => {
   for (const name of settings) delete process.env[name];
 });
@@ -169,7 +179,6 @@ describe("a scanner that answers badly", () => {
 
   test.each([
     ["cut off", () => recorded("get_vts").slice(0, 900)],
-    ["empty", () => ""],
     ["not XML", () => "Segmentation fault"],
     ["with an entity bomb", () => '<!DOCTYPE a [<!ENTITY a "aa">]><get_version_response status="200">&a;</get_version_response>'],
     ["too large", () => `<get_version_response status="200" status_text="${"x".repeat(200_000)}"/>`],
@@ -178,9 +187,12 @@ describe("a scanner that answers badly", () => {
     answer = text;
     await expect(askOsp(address, "<get_version/>", limits)).rejects.toThrow(ParseError);
   });
-  test("not at all ends at the deadline", async () => {
-    answer = () => undefined;
-    await expect(askOsp(address, "<get_version/>", limits)).rejects.toMatchObject({ code: "engine.no_answer" });
+  test.each([
+    ["ends at the deadline", () => undefined, "within 1 s"],
+    ["and hangs up is said", () => "", "closed the connection without an answer"],
+  ])("not at all %s", async (_, text, message) => {
+    answer = text;
+    await expect(askOsp(address, "<get_version/>", limits)).rejects.toMatchObject({ code: "engine.no_answer", message: expect.stringContaining(message) });
   });
   test.each([["get_version"], ["get_vts"], ["start_scan"], ["get_scans"]])(
     "with an answer to %s that is cut fails the scan, and nothing is an outcome",
@@ -369,6 +381,78 @@ describe.skipIf(!isRoot)("the real scanner", () => {
     expect(scopes.map((scope) => covers(after?.outcome.coverage, scope))).toEqual(scopes.map((scope) => scope.includes("general")));
   }, 120_000);
 });
+
+describe.skipIf(!isRoot)("the real scanner, with TLS", () => {
+  let lab: OpenvasLab;
+  const authority = makeAuthority("OpenVAS test authority");
+  const service = certificateKinds.good(authority);
+  beforeAll(async () => {
+    const change = (plugins: string) => cpSync(labTlsTest, join(plugins, "lab_tls_service.nasl"));
+    lab = await startOpenvasLab({ enginesFolder: testEnginesFolder, signal: new AbortController().signal, change });
+    await lab.serve([{ address: "127.0.0.2", tcp: { 8080: web }, tls: { 8090: { greeting: web, ...service }, 8091: { greeting: quiet, ...service } } }]);
+  }, 120_000);
+  afterAll(async () => lab?.[Symbol.asyncDispose]());
+  const found = ["complete", [`${oid(3)}:8080/tcp`, `${oid(7)}:8090/tcp`]];
+
+  test("on the target finds what is behind it, and tells the other engines which ports speak it", async () => {
+    process.env.PERISCAN_OPENVAS = lab.socket;
+    const events = await scan(["127.0.0.2"], {});
+    expect(brief(events)).toEqual([["127.0.0.2", ...found]]);
+    const services = outcomes(events)[0]?.outcome.observations?.flatMap((each) => (each.kind === "service" ? [[each.port, each.tls]] : [])) ?? [];
+    expect(new Map(services as [number, boolean][])).toEqual(
+      new Map([
+        [8080, false],
+        [8090, true],
+        [8091, true],
+      ]),
+    );
+    await expectReadBack(events);
+  });
+
+  test("on its own socket scans as over the local one, and takes no scanner of another authority and no client that the scanner does not know", async () => {
+    const client = makeTestCertificate("worker");
+    await using door = await openTlsDoor(lab.socket, { ...certificateKinds.good(authority), ca: client.cert });
+    const use = (identity: Identity, ca: string) => Object.assign(process.env, door.name(identity, ca));
+    use(client, authority.cert);
+    expect(await runner.probe({ enginesFolder: folder })).toMatchObject({ ready: true, version: expect.stringMatching(/^OpenVAS \d/) });
+    expect(brief(await scan(["127.0.0.2"], {}))).toEqual([["127.0.0.2", ...found]]);
+    const refused = { ready: false, missing: expect.stringMatching(/^The OpenVAS scanner at tls:\/\/127\.0\.0\.1:\d+ cannot be reached/) };
+    use(client, makeAuthority("Another authority").cert);
+    expect(await runner.probe({ enginesFolder: folder })).toMatchObject(refused);
+    use(makeTestCertificate("stranger"), authority.cert);
+    expect(await runner.probe({ enginesFolder: folder })).toMatchObject({ ...refused, missing: expect.stringContaining("PERISCAN_OPENVAS_CERT") });
+    await expect(scan(["127.0.0.2"], {})).rejects.toMatchObject({ code: "engine.no_answer", retry: true });
+  });
+});
+
+/** The scanner's socket behind TLS that asks for a certificate, as `ospd-openvas --port` opens it: the scanner itself has a loopback of its own. */
+async function openTlsDoor(socketPath: string, identity: Identity & { ca: string }) {
+  const server = createTlsServer({ ...identity, requestCert: true, rejectUnauthorized: true }, (client) => {
+    const scanner = createConnection({ path: socketPath });
+    client.on("error", () => scanner.destroy()).pipe(scanner);
+    scanner.on("error", () => client.destroy()).pipe(client);
+  });
+  server.on("tlsClientError", () => {});
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as { port: number };
+  const write = (text: string) => {
+    const file = join(mkdtempSync(join(folder, "tls-")), "pem");
+    writeFileSync(file, text);
+    return file;
+  };
+  return {
+    name: ({ key, cert }: Identity, ca: string) => ({
+      PERISCAN_OPENVAS: `tls://127.0.0.1:${port}`,
+      PERISCAN_OPENVAS_CERT: write(cert),
+      PERISCAN_OPENVAS_KEY: write(key),
+      PERISCAN_OPENVAS_CA: write(ca),
+    }),
+    [Symbol.asyncDispose]: async () => {
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
 
 describe.skipIf(!isRoot)("the installed scanner", () => {
   const listener = createServer((socket) => socket.on("error", () => {}).end(web));

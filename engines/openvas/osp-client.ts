@@ -123,8 +123,17 @@ async function* exchange(address: OspAddress, request: string, { signal, seconds
     // Over TLS a half-close would be the end of the connection to some servers; the scanner answers when the root element is closed.
     if (address.kind === "unix") socket.end(request);
     else socket.write(request);
-    for await (const chunk of socket as AsyncIterable<Uint8Array>) yield chunk;
+    let answered = false;
+    for await (const chunk of socket as AsyncIterable<Uint8Array>) {
+      answered = true;
+      yield chunk;
+    }
     either.throwIfAborted();
+    // A client whose certificate is refused may hear no more than this.
+    if (!answered)
+      throw new Error(
+        `it closed the connection without an answer${address.kind === "tls" ? ": it may not know the certificate of PERISCAN_OPENVAS_CERT" : ""}`,
+      );
   } catch (cause) {
     signal.throwIfAborted();
     if (cause instanceof ParseError) throw cause;

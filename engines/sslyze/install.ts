@@ -13,7 +13,7 @@ const run = promisify(execFile);
 /** All that SSLyze needs, with exact versions. */
 const requirements = fileURLToPath(new URL("requirements.txt", import.meta.url));
 const version = "6.3.1";
-const folderName = `sslyze-${version}`;
+export const folderName = `sslyze-${version}`;
 /** SSLyze 6.3 needs Python 3.10. */
 const oldestMinor = 10;
 

@@ -33,8 +33,23 @@ const placeholder = `<zapaddon>
 </zapaddon>
 `;
 
-/** The version of Periscan's own rules, and a name of exactly these sources: a rule that changed is another build. */
-export function readRuleAddOn(): { version: string; folderName: string } {
+interface RuleAddOn {
+  version: string;
+  folderName: string;
+}
+
+let ruleAddOn: RuleAddOn | undefined;
+
+/**
+ * The version of Periscan's own rules, and a name of exactly these sources: a rule that changed is another build. Read once, so that a worker keeps to
+ * its build where its sources are updated beneath it.
+ */
+export function readRuleAddOn(): RuleAddOn {
+  ruleAddOn ??= describeRuleAddOn();
+  return ruleAddOn;
+}
+
+function describeRuleAddOn(): RuleAddOn {
   const files = globSync("**/*", { cwd: ruleSources, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))

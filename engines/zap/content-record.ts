@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { Zap } from "./find-zap.ts";
 import type { Rules } from "./read-rules.ts";
 
-/** What a ZAP said of itself when it last ran: to ask it anew before every claim would take a JVM 3 s each time. */
+/** What a ZAP said of itself when it last ran: to ask it anew every few seconds would take a JVM 3 s each time. */
 const ContentRecord = z.object({ version: z.string().max(100), passive: EngineContent, active: EngineContent });
 export type ContentRecord = z.infer<typeof ContentRecord>;
 

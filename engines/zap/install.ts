@@ -4,6 +4,7 @@ import type { EngineStatus } from "@periscan/contract/worker-protocol.ts";
 import { EngineError, type InstallContext } from "../kit/engine.ts";
 import { findProgram } from "../kit/find-program.ts";
 import { installFolder, installSystemPackage, withInstallLock } from "../kit/install.ts";
+import { shareAnswer } from "../kit/share-answer.ts";
 import { buildZap, readRuleAddOn, zapVersion } from "./build-zap.ts";
 import { createCaller, waitUntilReady } from "./call-zap.ts";
 import { type ContentRecord, readContentRecord, writeContentRecord } from "./content-record.ts";
@@ -34,10 +35,13 @@ export async function probe(type: ScanType, { enginesFolder }: { enginesFolder: 
 /** What a scan of this type uses: an active scan has the passive rules beside its own. */
 export const listContent = (type: ScanType, { passive, active }: ContentRecord) => (type === "OWASP_ZAP_ACTIVE" ? [passive, active] : [passive]);
 
-async function askVersion({ url, key }: Extract<Zap, { kind: "running" }>): Promise<string | undefined> {
-  const signal = AbortSignal.timeout(2000);
-  return await waitUntilReady(createCaller({ url, key, signal }), 1, signal).catch(() => undefined);
-}
+const askVersion = shareAnswer(
+  async ({ url, key }: Extract<Zap, { kind: "running" }>) => {
+    const signal = AbortSignal.timeout(2000);
+    return await waitUntilReady(createCaller({ url, key, signal }), 1, signal).catch(() => undefined);
+  },
+  ({ url, key }) => `${url} ${key}`,
+);
 
 /** Installs Java, and builds a ZAP where the user has none. Whichever ZAP it is then says which rules it has. */
 export async function install(context: InstallContext): Promise<void> {

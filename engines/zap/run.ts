@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Outcome } from "@periscan/contract/outcome.ts";
 import type { ScanType } from "@periscan/contract/scan.ts";
 import { EngineError, type EngineEvent, type EngineRunner, type EngineTask, type PinnedTarget, type RunContext } from "../kit/engine.ts";
+import { readRuleAddOn } from "./build-zap.ts";
 import { ZapApiError } from "./call-zap.ts";
 import { chooseOrigin } from "./choose-origin.ts";
 import { findZap, type Zap } from "./find-zap.ts";
@@ -20,6 +21,9 @@ import { writeSite } from "./write-site.ts";
 
 /** What runs ZAP for one of its two scan types. */
 export const createRunner = (type: ScanType): EngineRunner => ({
+  get build() {
+    return readRuleAddOn().folderName;
+  },
   probe: (context) => probe(type, context),
   install,
   run: runZap,

@@ -16,7 +16,7 @@ const DeliveryWithEvent = Delivery.extend({
   event: WebhookEvent.extend({ type: z.string() }).describe("What was sent: a webhook gets these very bytes."),
 }).meta({ id: "DeliveryWithEvent" });
 
-/** What webhooks and notifications have in common: the log of deliveries, replay, ping. */
+/** The log of deliveries of a webhook or notification, replay, ping. */
 export function addDeliveryRoutes(app: TypedApp, services: Services, noun: ReceiverNoun): void {
   const onRequest = requireKey(services);
   const { db } = services;

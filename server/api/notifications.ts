@@ -2,14 +2,13 @@ import { NewNotification, Notification, NotificationFilter, NotificationUpdate }
 import { v7 as uuidv7 } from "uuid";
 import { z } from "zod";
 import { ApiError } from "../api-error.ts";
-import { makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
 import type { Services } from "../services.ts";
 import { encryptDestination, readDestination } from "../webhooks/receiver-secrets.ts";
-import { checkUrl, deleteReceiver, findReceiver, insertReceiver, listReceivers, presentState, updateReceiver } from "../webhooks/receivers.ts";
+import { checkUrl, findReceiver, insertReceiver, presentState, updateReceiver } from "../webhooks/receivers.ts";
 import type { ReceiverRow } from "../webhooks/try-delivery.ts";
 import { requireKey } from "./authenticate.ts";
-import { addDeliveryRoutes } from "./deliveries.ts";
 import { operation } from "./operation.ts";
+import { addReceiverRoutes } from "./receivers.ts";
 import type { TypedApp } from "./typed-app.ts";
 
 const noun = "notification";
@@ -43,24 +42,6 @@ export function addNotificationRoutes(app: TypedApp, services: Services): void {
     },
   );
 
-  app.get(
-    "/v1/notifications",
-    {
-      onRequest,
-      schema: operation({ tag, summary: "List notifications", querystring: z.strictObject(pageQuery), answer: pageOf(Notification), errors: [400] }),
-    },
-    async ({ query: { page_size, page_token }, workspaceId }) => {
-      const rows = await listReceivers(db, { noun, workspaceId, after: readPageToken(page_token), limit: page_size + 1 });
-      return makePage(rows, page_size, present);
-    },
-  );
-
-  app.get(
-    "/v1/notifications/:id",
-    { onRequest, schema: operation({ tag, summary: "Get a notification", params: ById, answer: One, errors: [404] }) },
-    async (request) => ({ data: present(await findReceiver(db, owned(request))) }),
-  );
-
   app.put(
     "/v1/notifications/:id",
     {
@@ -89,25 +70,7 @@ export function addNotificationRoutes(app: TypedApp, services: Services): void {
     },
   );
 
-  app.delete(
-    "/v1/notifications/:id",
-    {
-      onRequest,
-      schema: operation({
-        tag,
-        summary: "Delete a notification and the log of its deliveries",
-        params: ById,
-        answer: z.undefined().describe("Empty."),
-        errors: [404],
-      }),
-    },
-    async (request, reply) => {
-      await deleteReceiver(db, owned(request));
-      return reply.code(200).send();
-    },
-  );
-
-  addDeliveryRoutes(app, services, noun);
+  addReceiverRoutes(app, services, { noun, shown: Notification, present });
 }
 
 /** What belongs to the kind, and nothing that belongs to another. */

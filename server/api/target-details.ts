@@ -1,4 +1,5 @@
 import { Observation } from "@periscan/contract/outcome.ts";
+import { isScanType } from "@periscan/contract/scan.ts";
 import { TargetLogin, TargetObservation } from "@periscan/contract/target.ts";
 import { and, eq, gt, inArray } from "drizzle-orm";
 import { z } from "zod";
@@ -57,7 +58,7 @@ export function addTargetDetailRoutes(app: TypedApp, services: Services): void {
             eq(observation.targetId, targetId),
             after === undefined ? undefined : gt(observation.id, after),
             filters.kind && inArray(observation.kind, filters.kind),
-            filters.scan_type && inArray(observation.scanType, filters.scan_type),
+            filters.scan_type && inArray(observation.scanType, filters.scan_type.filter(isScanType)),
           ),
         )
         .orderBy(observation.id)

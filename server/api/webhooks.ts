@@ -1,15 +1,14 @@
 import { defaultEventTypes, NewWebhook, SecretRotation, Webhook, WebhookUpdate, WebhookWithSecret } from "@periscan/contract/webhook.ts";
 import { v7 as uuidv7 } from "uuid";
 import { z } from "zod";
-import { makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
 import type { Services } from "../services.ts";
 import { encryptDestination, encryptSecret, makeSigningSecret, readDestination } from "../webhooks/receiver-secrets.ts";
-import { checkUrl, deleteReceiver, findReceiver, insertReceiver, listReceivers, presentState, updateReceiver } from "../webhooks/receivers.ts";
+import { checkUrl, findReceiver, insertReceiver, presentState, updateReceiver } from "../webhooks/receivers.ts";
 import { rotateSecret } from "../webhooks/rotate-secret.ts";
 import type { ReceiverRow } from "../webhooks/try-delivery.ts";
 import { requireKey } from "./authenticate.ts";
-import { addDeliveryRoutes } from "./deliveries.ts";
 import { operation } from "./operation.ts";
+import { addReceiverRoutes } from "./receivers.ts";
 import type { TypedApp } from "./typed-app.ts";
 
 const noun = "webhook";
@@ -55,23 +54,6 @@ export function addWebhookRoutes(app: TypedApp, services: Services): void {
     },
   );
 
-  app.get(
-    "/v1/webhooks",
-    { onRequest, schema: operation({ tag, summary: "List webhooks", querystring: z.strictObject(pageQuery), answer: pageOf(Webhook), errors: [400] }) },
-    async ({ query: { page_size, page_token }, workspaceId }) => {
-      const rows = await listReceivers(db, { noun, workspaceId, after: readPageToken(page_token), limit: page_size + 1 });
-      return makePage(rows, page_size, present);
-    },
-  );
-
-  app.get(
-    "/v1/webhooks/:id",
-    { onRequest, schema: operation({ tag, summary: "Get a webhook", params: ById, answer: One, errors: [404] }) },
-    async (request) => ({
-      data: present(await findReceiver(db, owned(request))),
-    }),
-  );
-
   app.put(
     "/v1/webhooks/:id",
     {
@@ -96,24 +78,6 @@ export function addWebhookRoutes(app: TypedApp, services: Services): void {
         ...(enabled === undefined ? {} : { enabled }),
       };
       return { data: present(await updateReceiver(db, owned(request), change)) };
-    },
-  );
-
-  app.delete(
-    "/v1/webhooks/:id",
-    {
-      onRequest,
-      schema: operation({
-        tag,
-        summary: "Delete a webhook and the log of its deliveries",
-        params: ById,
-        answer: z.undefined().describe("Empty."),
-        errors: [404],
-      }),
-    },
-    async (request, reply) => {
-      await deleteReceiver(db, owned(request));
-      return reply.code(200).send();
     },
   );
 
@@ -142,7 +106,7 @@ export function addWebhookRoutes(app: TypedApp, services: Services): void {
     async (request) => ({ data: present(await updateReceiver(db, owned(request), { previousSecret: null, previousSecretUntil: null })) }),
   );
 
-  addDeliveryRoutes(app, services, noun);
+  addReceiverRoutes(app, services, { noun, shown: Webhook, present });
 }
 
 function presentWebhook({ secrets }: Services, row: ReceiverRow): Webhook {

@@ -3,7 +3,7 @@ import type { Observation } from "@periscan/contract/outcome.ts";
 import type { ReportFormat, ReportState, TargetsFilter } from "@periscan/contract/report.ts";
 import type { AcceptanceKind, AcceptanceReason } from "@periscan/contract/risk.ts";
 import type { RiskFilters } from "@periscan/contract/risk-filters.ts";
-import type { EngineContent } from "@periscan/contract/scan.ts";
+import type { EngineContent, ScanType } from "@periscan/contract/scan.ts";
 import type { Schedule, ScheduleRunState } from "@periscan/contract/schedule.ts";
 import type { TargetLogin } from "@periscan/contract/target.ts";
 import { sql } from "drizzle-orm";
@@ -145,7 +145,7 @@ export const scan = pgTable(
     workspaceId: uuid("workspace_id")
       .notNull()
       .references(() => workspace.id),
-    type: text("type").notNull(),
+    type: text("type").$type<ScanType>().notNull(),
     state: text("state").notNull(),
     options: jsonb("options").notNull(),
     useAuthentication: boolean("use_authentication").notNull().default(false),
@@ -305,7 +305,7 @@ export const risk = pgTable(
     targetId: uuid("target_id")
       .notNull()
       .references(() => target.id, { onDelete: "cascade" }),
-    scanType: text("scan_type").notNull(),
+    scanType: text("scan_type").$type<ScanType>().notNull(),
     ...definitionColumns(),
     status: text("status").notNull(),
     /** Whether an acceptance stands: set in the transaction that begins or ends it. No scan changes it. */
@@ -371,7 +371,7 @@ export const observation = pgTable(
     targetId: uuid("target_id")
       .notNull()
       .references(() => target.id, { onDelete: "cascade" }),
-    scanType: text("scan_type").notNull(),
+    scanType: text("scan_type").$type<ScanType>().notNull(),
     kind: text("kind").notNull(),
     key: text("key").notNull(),
     scope: text("scope").notNull(),
@@ -558,7 +558,7 @@ export const schedule = pgTable(
       .notNull()
       .references(() => workspace.id),
     name: text("name").notNull(),
-    type: text("type").notNull(),
+    type: text("type").$type<ScanType>().notNull(),
     targets: text("targets").array().notNull(),
     targetIds: text("target_ids").array().notNull(),
     tags: text("tags").array().notNull(),

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
+import type { ScanType } from "@periscan/contract/scan.ts";
 import { parseTarget } from "@periscan/contract/target-syntax.ts";
-import { findEngine } from "@periscan/engines/registry.ts";
 import { and, eq, min, sql } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
 import { ApiError, notFound } from "../api-error.ts";
@@ -53,20 +53,15 @@ export async function storeUpload({ files }: Pick<Services, "files">, upload: Re
 const blanks = new Set([9, 10, 13, 32, 0xef, 0xbb, 0xbf]);
 const lessThan = "<".charCodeAt(0);
 
-/** Throws an ApiError 400 on a target that is none, and on a type that has no engine. Answers the target's canonical text, null where none is given. */
-export function checkImport({ scan_type, target }: ImportFields): string | null {
-  const text = target === undefined ? null : readTarget(target);
-  if (!findEngine(scan_type))
-    throw new ApiError(400, "scan.type_not_available", `scan_type ${scan_type} has no engine on this installation.`, { field: "scan_type" });
-  return text;
-}
+/** The canonical text of the target that an import names, null where it names none. Throws an ApiError 400 on one that is none. */
+export const readImportTarget = ({ target }: ImportFields): string | null => (target === undefined ? null : readTarget(target));
 
 /**
  * Makes the scan whose one task is to read the file. Answers its id. It looks at nothing, so it neither counts against the workspace's allowance of
- * scans nor waits for others of them. Throws as `checkImport` does, and 404 on a source of another workspace. The caller rings the bell once it is committed.
+ * scans nor waits for others of them. Throws 400 on a target that is none, and 404 on a source of another workspace. The caller rings the bell once it is committed.
  */
 export async function createImportIn(tx: Transaction, { workspaceId, fields, file }: NewImport): Promise<string> {
-  const target = checkImport(fields);
+  const target = readImportTarget(fields);
   const { scan_type: type, source_id: sourceId } = fields;
   await requireSource(tx, workspaceId, sourceId);
   const { scanId, ...facts } = file;
@@ -100,7 +95,7 @@ async function requireSource(tx: Transaction, workspaceId: string, sourceId: str
 }
 
 /** When this workspace first imported the same bytes as the same type: a file that has no date of its own must not get a later one each time. */
-async function findFirstReceipt(tx: Transaction, { workspaceId, type, sha256 }: { workspaceId: string; type: string; sha256: Buffer }): Promise<Date | null> {
+async function findFirstReceipt(tx: Transaction, { workspaceId, type, sha256 }: { workspaceId: string; type: ScanType; sha256: Buffer }): Promise<Date | null> {
   const [row] = await tx
     .select({ receivedAt: min(importFile.receivedAt) })
     .from(importFile)

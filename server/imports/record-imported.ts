@@ -1,3 +1,4 @@
+import type { ScanType } from "@periscan/contract/scan.ts";
 import { parseTarget } from "@periscan/contract/target-syntax.ts";
 import { type ImportReport, maxReportOutcomes } from "@periscan/contract/worker-protocol.ts";
 import { eq, sql } from "drizzle-orm";
@@ -40,7 +41,7 @@ export async function recordImported(db: Database, taskId: string, given: Import
   });
 }
 
-function checkImported(type: string, { target, outcome }: Imported, field: string): void {
+function checkImported(type: ScanType, { target, outcome }: Imported, field: string): void {
   const parsed = parseTarget(target);
   if (!parsed.ok || parsed.targets.length !== 1 || parsed.targets[0]?.text !== target)
     throw new ApiError(400, "request.invalid", `${field}.target is not a target in canonical form.`, { field: `${field}.target` });

@@ -58,7 +58,7 @@ ${overview && renderFacts(coverFacts)}
 
 const renderGlance = ({ groups }: Report) => html`<section>
 <h2>Risks at a glance</h2>
-<table>
+<table class="stacks">
 <thead><tr><th>Level</th><th>Risk</th><th>Targets</th></tr></thead>
 <tbody>${groups.map(
   ({ id, level, name, title, summary, names }) =>
@@ -97,8 +97,8 @@ function renderBlock(block: Block): Html {
   if (block.type === "code") return html`<pre>${block.text}</pre>`;
   if (block.type === "list") return html`<ul>${block.items.map((item) => html`<li>${item}</li>`)}</ul>`;
   if (block.type === "facts") return renderFacts(block.rows);
-  return html`<table><thead><tr>${block.columns.map((column) => html`<th>${column}</th>`)}</tr></thead>
-<tbody>${block.rows.map((row) => html`<tr>${row.map((cell) => html`<td>${cell}</td>`)}</tr>`)}</tbody></table>`;
+  return html`<table class="stacks"><thead><tr>${block.columns.map((column) => html`<th>${column}</th>`)}</tr></thead>
+<tbody>${block.rows.map((row) => html`<tr>${row.map((cell, index) => html`<td data-column="${block.columns[index]}">${cell}</td>`)}</tr>`)}</tbody></table>`;
 }
 
 const renderAccepted = ({ heading, intro, rows }: AcceptedSection) => html`<section>
@@ -116,7 +116,7 @@ const renderAccepted = ({ heading, intro, rows }: AcceptedSection) => html`<sect
 const renderClosed = ({ closed }: Report) => html`<section>
 <h2>${closed.heading}</h2>
 <p>${closed.intro}</p>
-<table>
+<table class="stacks">
 <thead><tr><th>Level</th><th>Risk</th><th>Target</th><th>${closed.whenHeading}</th></tr></thead>
 <tbody>${closed.rows.map(
   ({ level, name, title, target, when }) => html`<tr><td>${badge(level, name)}</td><td>${title}</td><td>${target}</td><td>${when}</td></tr>`,
@@ -144,7 +144,7 @@ const renderTarget = ({ target, more, outcome, tone, what, counts, when }: Repor
 const renderGaps = ({ gaps, gapsNote }: Report) => html`<section id="gaps">
 <h2>What was not covered</h2>
 <p>Do not take these for clean.</p>
-<table>
+<table class="stacks">
 <thead><tr><th>Target</th><th>Why, and what it means</th></tr></thead>
 <tbody>${gaps.map(({ target, what }) => html`<tr><td>${target}</td><td>${what}</td></tr>`)}</tbody>
 </table>

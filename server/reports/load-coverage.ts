@@ -1,4 +1,5 @@
 import type { OutcomeKind } from "@periscan/contract/outcome.ts";
+import type { ScanType } from "@periscan/contract/scan.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
 import { type SQL, sql } from "drizzle-orm";
 import type { Transaction } from "../db/connect.ts";
@@ -26,7 +27,7 @@ export interface CoveredTarget {
 
 interface LookRow extends Record<string, unknown> {
   target_id: string;
-  type: string;
+  type: ScanType;
   kind: OutcomeKind;
   at: Date;
   reason: string | null;
@@ -52,10 +53,10 @@ export async function loadCoverage(tx: Transaction, scope: SQL | undefined, scan
 
 function presentLook(row: LookRow): Look {
   const engine = findEngine(row.type);
-  const looked = row.kind === "complete" && engine && row.coverage !== null ? engine.describeCoverage(row.coverage) : undefined;
+  const looked = row.kind === "complete" && row.coverage !== null ? engine.describeCoverage(row.coverage) : undefined;
   return {
     scanType: row.type,
-    title: engine?.title ?? row.type,
+    title: engine.title,
     kind: row.kind,
     at: toIso(row.at),
     what: looked ?? row.reason ?? "",

@@ -149,7 +149,7 @@ async function loadRisks(tx: Transaction, matches: SQL | undefined, limit: numbe
     description: row.description,
     solution: row.solution,
     references: row.references,
-    evidence: findEngine(row.scanType)?.view(row.detail) ?? [],
+    evidence: findEngine(row.scanType).view(row.detail),
     firstDetectedAt: row.firstDetectedAt.toISOString(),
     lastDetectedAt: row.lastDetectedAt.toISOString(),
     ...(row.closedAt ? { closedAt: row.closedAt.toISOString() } : {}),

@@ -23,7 +23,7 @@ export const selectRisks = (db: Database | Transaction, matches: SQL | undefined
 /** What the last scan that saw it saw, as blocks to draw. */
 export async function loadEvidence(db: Database, riskId: string): Promise<Block[]> {
   const [row] = await db.select({ scanType: risk.scanType, detail: risk.detail }).from(risk).where(eq(risk.id, riskId));
-  return (row && findEngine(row.scanType)?.view(row.detail)) ?? [];
+  return row ? findEngine(row.scanType).view(row.detail) : [];
 }
 
 export type RiskRow = Awaited<ReturnType<typeof selectRisks>>[number];

@@ -1,4 +1,5 @@
 import type { RiskFilters } from "@periscan/contract/risk-filters.ts";
+import { isScanType } from "@periscan/contract/scan.ts";
 import { parseTarget } from "@periscan/contract/target-syntax.ts";
 import { and, arrayOverlaps, eq, inArray, type SQL } from "drizzle-orm";
 import type { Database, Transaction } from "../db/connect.ts";
@@ -14,7 +15,7 @@ export function riskConditions(db: Database | Transaction, workspaceId: string, 
     filters["target.target"] && inArray(target.target, filters["target.target"].map(canonicalTarget)),
     filters.status && inArray(risk.status, filters.status),
     filters.tags && arrayOverlaps(target.tags, filters.tags),
-    filters["risk_definition.scan_type"] && inArray(risk.scanType, filters["risk_definition.scan_type"]),
+    filters["risk_definition.scan_type"] && inArray(risk.scanType, filters["risk_definition.scan_type"].filter(isScanType)),
     filters["risk_definition.threat_level"] && inArray(risk.threatLevel, filters["risk_definition.threat_level"]),
     filters["risk_definition.title"] && inArray(risk.title, filters["risk_definition.title"]),
     acceptance && inArray(risk.isAccepted, acceptance),

@@ -5,7 +5,7 @@ import type { NewTarget, TargetLogin, TargetUpdate } from "@periscan/contract/ta
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { answerFile } from "../api/send-file.ts";
 import { ApiError, notFound } from "../api-error.ts";
-import { checkImport } from "../imports/create-import.ts";
+import { readImportTarget } from "../imports/create-import.ts";
 import { readImportForm, tooLarge } from "../imports/read-import-form.ts";
 import { readNewScan } from "../scans/create-scan.ts";
 import { canonical, readTarget, requireChange } from "../targets/read-targets.ts";
@@ -95,7 +95,7 @@ const importAnswers: Record<string, SampleAnswer> = {
         if (bytes > maxBytes) throw tooLarge(maxBytes);
       }
     });
-    checkImport(fields);
+    readImportTarget(fields);
     const { id: source_id } = findSource(fields.source_id, "source_id");
     return { data: { ...findFinished(fields.scan_type), source_id } };
   },

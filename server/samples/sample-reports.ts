@@ -106,7 +106,7 @@ function listLooks(targetId: string): ReportDocument["targets"][number]["looks"]
         : [
             {
               scanType: scan.type,
-              title: findEngine(scan.type)?.title ?? scan.type,
+              title: findEngine(scan.type).title,
               kind: outcome,
               at: observed_at,
               what: outcome === "complete" ? (coverage ?? "") : (reason ?? outcome),

@@ -31,6 +31,6 @@ const makeContent = async (kind: (typeof kinds)[number], { sample, document }: F
 
 function nameFile(kind: (typeof kinds)[number], { scan }: FinishedSample): string {
   const stem = `sample-${scan.type.toLowerCase().replaceAll("_", "-")}`;
-  if (kind === "native") return `${stem}-native.${findEngine(scan.type)?.native.extension}`;
+  if (kind === "native") return `${stem}-native.${findEngine(scan.type).native.extension}`;
   return `${stem}.${kind}`;
 }

@@ -18,14 +18,8 @@ export interface FinishedSample {
 
 const minutesOf = (index: number) => index * 60;
 
-function requireEngine(type: string): Engine {
-  const engine = findEngine(type);
-  if (!engine) throw new Error(`the sample data has a scan of ${type}, which has no engine`);
-  return engine;
-}
-
 function presentTargets(sample: EngineSample, index: number): ScanTarget[] {
-  const engine = requireEngine(sample.type);
+  const engine = findEngine(sample.type);
   return sample.targets.map(({ target, outcome }) => ({
     target_id: findSampleTarget(target).id,
     target,
@@ -48,7 +42,7 @@ const listTargets = (targets: ScanTarget[]) => ({
 });
 
 function makeFinished(sample: EngineSample, index: number): FinishedSample {
-  const engine = requireEngine(sample.type);
+  const engine = findEngine(sample.type);
   const targets = presentTargets(sample, index);
   const complete = targets.some(({ outcome }) => outcome === "complete");
   const types = [engine.native.contentType, "text/html", "application/pdf", "application/json"] as const;
@@ -116,7 +110,7 @@ function makeUnfinished(state: "RUNNING" | "QUEUED" | "OVER_LIMIT", ordinal: num
     results: [],
     ...listTargets(targets),
     risks: { new_open: [], still_open: [], closed: [] },
-    options: requireEngine("NMAP").options.parse({}),
+    options: findEngine("NMAP").options.parse({}),
     ...(isOver ? { error: { code: "scan.over_limit", message: reason } } : {}),
     created_at: sampleTime(minutesOf(index)),
     ...(state === "RUNNING" ? { started_at: sampleTime(minutesOf(index) + 1) } : {}),

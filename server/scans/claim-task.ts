@@ -68,8 +68,7 @@ interface Candidate extends PickedTask {
 
 async function take(tx: Transaction, { services, workerName, taskId, scanId }: Candidate): Promise<Task | undefined> {
   const owner = await lockScan(tx, scanId);
-  const engine = owner && findEngine(owner.type);
-  if (!owner || !engine) return undefined;
+  if (!owner) return undefined;
   const missing = await tx
     .select({ target_id: scanTarget.targetId, target: scanTarget.target })
     .from(scanTarget)
@@ -78,7 +77,7 @@ async function take(tx: Transaction, { services, workerName, taskId, scanId }: C
   const targets = await describeTargets(tx, services, { missing, owner });
   const file = await findImportFile(tx, scanId);
   const isKnown = file !== undefined && (await findEarlier(tx, scanId)) !== undefined;
-  const deadline = file ? importDeadlineSeconds : engine.deadlineSeconds(targets.length, owner.options as Record<string, unknown>);
+  const deadline = file ? importDeadlineSeconds : findEngine(owner.type).deadlineSeconds(targets.length, owner.options as Record<string, unknown>);
   const [claimed] = await tx
     .update(task)
     .set({
@@ -128,7 +127,7 @@ function present(claimed: TaskRow, owner: ScanRow, rest: Rest): Task {
     task_id: claimed.id,
     attempt: claimed.attempt,
     scan_id: owner.id,
-    type: owner.type as Task["type"],
+    type: owner.type,
     options: owner.options as Record<string, unknown>,
     targets: rest.targets,
     ...(rest.file ? { import: describeFile(rest.file) } : {}),

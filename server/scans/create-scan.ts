@@ -1,4 +1,4 @@
-import type { NewScan, ScanType } from "@periscan/contract/scan.ts";
+import type { NewScan } from "@periscan/contract/scan.ts";
 import { maxTargetsPerScan } from "@periscan/contract/scan.ts";
 import type { EngineStatus } from "@periscan/contract/worker-protocol.ts";
 import type { Engine } from "@periscan/engines/kit/engine.ts";
@@ -46,19 +46,12 @@ export async function createScanIn(
 
 /** What can be said of a request without looking at the workspace: its engine, options with defaults, canonical targets. Throws 400 that names the field. */
 export function readNewScan(input: NewScan): { engine: Engine; options: Record<string, unknown>; texts: string[] } {
-  const engine = requireEngine(input.type);
+  const engine = findEngine(input.type);
   const options = readOptions(engine, input.options ?? {});
   const texts = readTargets(input.targets ?? []);
   if (!input.targets?.length && !input.target_ids?.length && !input.tags?.length)
     throw new ApiError(400, "request.invalid", "Give at least one of targets, target_ids and tags, and not an empty one.", { field: "targets" });
   return { engine, options, texts };
-}
-
-/** The engine of a scan type. Throws 400 where this installation has none. */
-export function requireEngine(type: ScanType): Engine {
-  const engine = findEngine(type);
-  if (engine) return engine;
-  throw new ApiError(400, "scan.type_not_available", `type ${type} has no engine yet on this installation.`, { field: "type" });
 }
 
 async function requireReadyEngine(tx: Transaction, { type }: Engine): Promise<void> {

@@ -25,8 +25,8 @@ interface ScanError {
  */
 export async function finishScan(tx: Transaction, boss: Services["boss"], scanId: string, cause?: ScanError): Promise<void> {
   const [row] = await tx.select().from(scan).where(eq(scan.id, scanId));
-  const engine = row && findEngine(row.type);
-  if (!row || !engine) throw new Error(`scan ${scanId} has no engine`);
+  if (!row) throw new Error(`scan ${scanId} is gone`);
+  const engine = findEngine(row.type);
   await applyOutcomes(tx, { scanId, workspaceId: row.workspaceId, engine });
   await applyObservations(tx, { scanId, engine });
   const file = await findImportFile(tx, scanId);

@@ -1,4 +1,5 @@
 import type { Detection } from "@periscan/contract/outcome.ts";
+import type { ScanType } from "@periscan/contract/scan.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
 import { sql } from "drizzle-orm";
 import { ApiError } from "../api-error.ts";
@@ -21,11 +22,11 @@ export async function insertDetections(tx: Transaction, scanId: string, seen: { 
 }
 
 /** Evidence that cannot be drawn would cost the scan all of its files: it is refused here. `field` is where the request has the detections. */
-export function checkEvidence(type: string, detections: Detection[], field: string): void {
+export function checkEvidence(type: ScanType, detections: Detection[], field: string): void {
   const engine = findEngine(type);
   for (const [index, { detail }] of detections.entries()) {
     try {
-      engine?.view(detail);
+      engine.view(detail);
     } catch (cause) {
       const at = `${field}[${index}].detail`;
       throw new ApiError(400, "request.invalid", `${at}: ${(cause as Error).message}`, { field: at, cause });

@@ -13,8 +13,8 @@ import { presentTarget } from "./present-scan.ts";
 /** Everything that the results of an ended scan show, as this scan saw it. Throws where there is no such scan. */
 export async function loadScanDocument(db: Database, scanId: string): Promise<ScanDocument> {
   const [found] = await db.select().from(scan).innerJoin(workspace, eq(workspace.id, scan.workspaceId)).where(eq(scan.id, scanId));
-  const engine = found && findEngine(found.scan.type);
-  if (!found || !engine) throw new Error(`scan ${scanId} is gone or has no engine`);
+  if (!found) throw new Error(`scan ${scanId} is gone`);
+  const engine = findEngine(found.scan.type);
   await expireAcceptances(db, found.scan.workspaceId);
   const rows = await db.select().from(scanTarget).where(eq(scanTarget.scanId, scanId)).orderBy(asc(scanTarget.ordinal));
   const targets = rows.map((row) => presentTarget(engine.type, row));

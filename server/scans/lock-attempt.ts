@@ -1,3 +1,4 @@
+import type { ScanType } from "@periscan/contract/scan.ts";
 import { eq, sql } from "drizzle-orm";
 import { attemptOver } from "../api-error.ts";
 import type { Transaction } from "../db/connect.ts";
@@ -14,9 +15,9 @@ export async function lockScan(tx: Transaction, scanId: string): Promise<ScanRow
 }
 
 /** Locks the scan of a task and answers its id and type. Throws 409 unless `attempt` is the task's newest and still running. */
-export async function lockAttempt(tx: Transaction, taskId: string, attempt: number): Promise<{ scanId: string; type: string }> {
+export async function lockAttempt(tx: Transaction, taskId: string, attempt: number): Promise<{ scanId: string; type: ScanType }> {
   if (!isId(taskId)) throw attemptOver();
-  const found = await tx.execute<{ scan_id: string; type: string }>(sql`
+  const found = await tx.execute<{ scan_id: string; type: ScanType }>(sql`
     select scan.id as scan_id, scan.type as type from scan join task on task.scan_id = scan.id where task.id = ${taskId} for update of scan`);
   const [owner] = found.rows;
   // Read again under the lock: the row above may be older than the change that held it.

@@ -68,7 +68,6 @@ const readNative = async (db: Database, files: FileStore, owner: ScanRow) =>
 
 async function* joinNativeParts(db: Database, files: FileStore, row: ScanRow): AsyncIterable<Uint8Array | string> {
   const engine = findEngine(row.type);
-  if (!engine) throw new Error(`scan ${row.id} has no engine`);
   const targets = await db.select().from(scanTarget).where(eq(scanTarget.scanId, row.id)).orderBy(asc(scanTarget.ordinal));
   const facts = describeRun(row, targets);
   yield engine.native.head(facts);
@@ -85,7 +84,7 @@ async function* joinNativeParts(db: Database, files: FileStore, row: ScanRow): A
 function describeRun(row: ScanRow, targets: (typeof scanTarget.$inferSelect)[]): NativeFacts {
   const looked = targets.filter(({ kind }) => kind === "complete" || kind === "partial");
   return {
-    type: row.type as NativeFacts["type"],
+    type: row.type,
     engineVersion: targets.find(({ engineVersion }) => engineVersion)?.engineVersion ?? "",
     startedAt: row.startedAt ?? row.createdAt,
     finishedAt: row.finishedAt ?? row.createdAt,

@@ -1,4 +1,4 @@
-import type { Scan, ScanTarget } from "@periscan/contract/scan.ts";
+import type { Scan, ScanTarget, ScanType } from "@periscan/contract/scan.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
 import { asc, inArray } from "drizzle-orm";
 import type { Database, Transaction } from "../db/connect.ts";
@@ -31,7 +31,7 @@ export async function presentScans(db: Database | Transaction, scans: ScanRow[])
 function presentHead(row: ScanRow) {
   return {
     id: row.id,
-    type: row.type as Scan["type"],
+    type: row.type,
     state: row.state as Scan["state"],
     progress: row.progress,
     options: row.options as Record<string, unknown>,
@@ -44,7 +44,7 @@ function presentHead(row: ScanRow) {
   };
 }
 
-function presentTargets(type: string, rows: TargetRow[]) {
+function presentTargets(type: ScanType, rows: TargetRow[]) {
   return {
     requested_targets: rows.map((row) => ({ target_id: row.targetId, target: row.target })),
     resolved_targets: rows.flatMap((row) => (row.resolvedTarget === null ? [] : [{ target_id: row.targetId, resolved_target: row.resolvedTarget }])),
@@ -56,14 +56,14 @@ function presentTargets(type: string, rows: TargetRow[]) {
 }
 
 /** One target of a scan with its outcome so far. */
-export function presentTarget(type: string, row: TargetRow): ScanTarget {
+export function presentTarget(type: ScanType, row: TargetRow): ScanTarget {
   return {
     target_id: row.targetId,
     target: row.target,
     outcome: (row.kind as ScanTarget["outcome"] | null) ?? "pending",
     ...(row.reason === null ? {} : { reason: row.reason }),
     ...(row.resolvedTarget === null ? {} : { resolved_target: row.resolvedTarget }),
-    ...(row.coverage === null ? {} : { coverage: findEngine(type)?.describeCoverage(row.coverage) ?? "" }),
+    ...(row.coverage === null ? {} : { coverage: findEngine(type).describeCoverage(row.coverage) }),
     notes: row.notes,
     ...(row.observedAt ? { observed_at: row.observedAt.toISOString() } : {}),
   };

@@ -1,12 +1,13 @@
 import { NewScan } from "@periscan/contract/scan.ts";
 import type { NewSchedule, Schedule, ScheduleUpdate } from "@periscan/contract/schedule.ts";
+import { findEngine } from "@periscan/engines/registry.ts";
 import { and, eq, inArray, sql } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
 import { ApiError, notFound } from "../api-error.ts";
 import type { Database, Transaction } from "../db/connect.ts";
 import { schedule, scheduleRun, target } from "../db/schema.ts";
 import { isId } from "../page.ts";
-import { readOptions, requireEngine } from "../scans/create-scan.ts";
+import { readOptions } from "../scans/create-scan.ts";
 import { readTargets } from "../targets/read-targets.ts";
 import { nextOccurrence, nextOccurrences, readRecurrence } from "./recurrence.ts";
 
@@ -95,7 +96,7 @@ async function readColumns(tx: Transaction, workspaceId: string, given: Schedule
     missed: given.missed ?? before?.missed ?? ("run_once" as const),
     overlap: given.overlap ?? before?.overlap ?? ("skip" as const),
   };
-  readOptions(requireEngine(type), columns.options);
+  readOptions(findEngine(type), columns.options);
   readTargets(columns.targets);
   if (columns.targets.length + columns.targetIds.length + columns.tags.length === 0)
     throw new ApiError(400, "request.invalid", "Give at least one of targets, target_ids and tags, and not an empty one.", { field: "targets" });
@@ -132,7 +133,7 @@ export const toNewScan = (row: ScheduleRow): NewScan =>
 export const presentSchedule = (row: ScheduleRow): Schedule => ({
   id: row.id,
   name: row.name,
-  type: row.type as Schedule["type"],
+  type: row.type,
   targets: row.targets,
   target_ids: row.targetIds,
   tags: row.tags,

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Risk } from "@periscan/contract/risk.ts";
 import type { Scan } from "@periscan/contract/scan.ts";
 import { runSelfTest } from "@periscan/engines/kit/self-test.ts";
-import { engines } from "@periscan/engines/registry.ts";
+import { findEngine } from "@periscan/engines/registry.ts";
 import { startTestServer, type TestServer } from "@periscan/server/testing/start-test-server.ts";
 import { type RunningWorker, startWorker } from "@periscan/worker/start-worker.ts";
 import pino from "pino";
@@ -21,11 +21,12 @@ let worker: RunningWorker;
 let listener: Server;
 let folder: string;
 let port: number;
-const replaced = engines.findIndex(({ type }) => type === greetingEngine.type);
-const [original] = engines.slice(replaced, replaced + 1);
+// In place: the registry is one object for server and worker.
+const replaced = findEngine(greetingEngine.type);
+const original = { ...replaced };
 
 beforeAll(async () => {
-  engines.splice(replaced, 1, greetingEngine);
+  Object.assign(replaced, greetingEngine);
   folder = mkdtempSync(join(tmpdir(), "periscan-example-"));
   listener = createServer((socket) => socket.on("error", () => {}).end("220 <b>ready</b>\r\n")).listen(0, "127.0.0.1");
   await once(listener, "listening");
@@ -48,7 +49,7 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]();
   listener.close();
   rmSync(folder, { recursive: true, force: true });
-  if (original) engines.splice(replaced, 1, original);
+  Object.assign(replaced, original);
 });
 
 async function scan(targets: string[], options: object): Promise<Scan> {

@@ -1,11 +1,13 @@
 import dgram from "node:dgram";
 import { once } from "node:events";
 import net from "node:net";
+import tls from "node:tls";
 
-/** One host's listeners. A TCP port greets with its text, or stays silent; a UDP port answers every datagram with its text. */
+/** One host's listeners. A TCP port greets with its text, or stays silent, over TLS the same; a UDP port answers every datagram with its text. */
 export interface HostServices {
   address: string;
   tcp: Record<number, string>;
+  tls?: Record<number, { greeting: string; key: string; cert: string }>;
   udp?: Record<number, string>;
 }
 
@@ -13,21 +15,25 @@ export interface HostServices {
 // `ready`, and ends when its parent closes its standard input.
 const hosts = JSON.parse(process.argv[2] ?? "[]") as HostServices[];
 
-for (const { address, tcp, udp = {} } of hosts) {
+for (const { address, tcp, tls: secured = {}, udp = {} } of hosts) {
   await Promise.all([
-    ...Object.entries(tcp).map(([port, greeting]) => listenTcp(address, Number(port), greeting)),
+    ...Object.entries(tcp).map(([port, greeting]) => listen(net.createServer(greet(greeting)), address, Number(port))),
+    ...Object.entries(secured).map(([port, { greeting, key, cert }]) => listen(tls.createServer({ key, cert }, greet(greeting)), address, Number(port))),
     ...Object.entries(udp).map(([port, answer]) => listenUdp(address, Number(port), answer)),
   ]);
 }
 console.log("ready");
 process.stdin.resume().once("close", () => process.exit(0));
 
-async function listenTcp(host: string, port: number, greeting: string): Promise<void> {
-  const server = net.createServer((socket) => {
+function greet(greeting: string) {
+  return (socket: net.Socket) => {
     socket.on("error", () => {});
     socket.resume();
     if (greeting !== "") socket.end(greeting);
-  });
+  };
+}
+
+async function listen(server: net.Server, host: string, port: number): Promise<void> {
   server.listen({ host, port, backlog: 512 });
   await once(server, "listening");
 }

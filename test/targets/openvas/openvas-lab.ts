@@ -31,6 +31,9 @@ const ip = (...args: string[]) => execFileSync("ip", args, { stdio: ["ignore", "
 /** The tests' folder. */
 export const labPlugins = fileURLToPath(new URL("plugins", import.meta.url));
 
+/** One more test, of what is behind TLS. */
+export const labTlsTest = fileURLToPath(new URL("lab_tls_service.nasl", import.meta.url));
+
 export interface LabSettings {
   enginesFolder: string;
   signal: AbortSignal;
