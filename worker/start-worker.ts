@@ -54,13 +54,14 @@ export function startWorker(settings: WorkerSettings): RunningWorker {
     stopping: stopping.signal,
     limits: { packetsPerSecond: settings.packetsPerSecond / settings.slots, outputBytes },
   };
+  const lookAtEngines = createProber(settings);
   const loop = async () => {
     while (!stopping.signal.aborted) {
       if (running.size >= settings.slots) {
         await Promise.race(running.keys());
         continue;
       }
-      const task = await claimNext({ client, settings, running: [...running.values()], signal: stopping.signal });
+      const task = await claimNext({ client, settings, statuses: await lookAtEngines(), running: [...running.values()], signal: stopping.signal });
       if (!task) continue;
       const attempt = runTask(task, context).finally(() => running.delete(attempt));
       running.set(attempt, task);
@@ -92,13 +93,13 @@ function makeWorkFolder(parent: string): string {
 interface Claiming {
   client: ServerClient;
   settings: WorkerSettings;
+  statuses: EngineStatus[];
   /** The tasks that run here now. */
   running: Task[];
   signal: AbortSignal;
 }
 
-async function claimNext({ client, settings, running, signal }: Claiming) {
-  const statuses = await probeEngines(settings);
+async function claimNext({ client, settings, statuses, running, signal }: Claiming) {
   const used = running.reduce((sum, task) => sum + (task.import ? importMemoryMegabytes : memoryOf(task.type)), 0);
   const fitting = statuses.filter(({ ready, type }) => ready && used + memoryOf(type) <= settings.memoryMegabytes).map(({ type }) => type);
   const imports = used + importMemoryMegabytes <= settings.memoryMegabytes;
@@ -116,6 +117,22 @@ async function claimNext({ client, settings, running, signal }: Claiming) {
 }
 
 const memoryOf = (type: Task["type"]): number => findEngine(type)?.memoryMegabytes ?? 0;
+
+/** A look at the engines starts some of them, which is too much for every claim of a worker that claims each second. */
+const probeSeconds = 2;
+
+/** Answers what the engines are, or were a moment ago. An attempt looks at its own engine once more. */
+function createProber(settings: WorkerSettings): () => Promise<EngineStatus[]> {
+  let newest: Promise<EngineStatus[]> | undefined;
+  let until = 0;
+  return () => {
+    if (newest === undefined || performance.now() > until) {
+      newest = probeEngines(settings);
+      until = performance.now() + probeSeconds * 1000;
+    }
+    return newest;
+  };
+}
 
 async function probeEngines({ enginesFolder, memoryMegabytes }: WorkerSettings): Promise<EngineStatus[]> {
   return Promise.all(

@@ -3,12 +3,12 @@ import type { ScanTarget } from "@periscan/contract/scan.ts";
 import type { DocumentRisk, ScanDocument } from "@periscan/contract/scan-document.ts";
 import type { Engine } from "@periscan/engines/kit/engine.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
-import { and, asc, eq, isNull } from "drizzle-orm";
+import { and, eq, isNull } from "drizzle-orm";
 import type { Database } from "../db/connect.ts";
-import { acceptance, detection, risk, scan, scanRisk, scanTarget, workspace } from "../db/schema.ts";
+import { acceptance, detection, risk, scan, scanRisk, workspace } from "../db/schema.ts";
 import { expireAcceptances } from "../risks/accept-risks.ts";
 import { presentAcceptance } from "../risks/present-risk.ts";
-import { presentTarget } from "./present-scan.ts";
+import { loadShownTargets, presentTarget, type ShownTargetRow } from "./present-scan.ts";
 
 /** Everything that the results of an ended scan show, as this scan saw it. Throws where there is no such scan. */
 export async function loadScanDocument(db: Database, scanId: string): Promise<ScanDocument> {
@@ -16,7 +16,7 @@ export async function loadScanDocument(db: Database, scanId: string): Promise<Sc
   const engine = found && findEngine(found.scan.type);
   if (!found || !engine) throw new Error(`scan ${scanId} is gone or has no engine`);
   await expireAcceptances(db, found.scan.workspaceId);
-  const rows = await db.select().from(scanTarget).where(eq(scanTarget.scanId, scanId)).orderBy(asc(scanTarget.ordinal));
+  const rows = await loadShownTargets(db, [scanId]);
   const targets = rows.map((row) => presentTarget(engine.type, row));
   const risks = await loadRisks(db, { scanId, engine, targets });
   return {
@@ -31,7 +31,7 @@ export async function loadScanDocument(db: Database, scanId: string): Promise<Sc
   };
 }
 
-function presentHead(row: typeof scan.$inferSelect, engine: Engine, targets: (typeof scanTarget.$inferSelect)[]): ScanDocument["scan"] {
+function presentHead(row: typeof scan.$inferSelect, engine: Engine, targets: ShownTargetRow[]): ScanDocument["scan"] {
   return {
     id: row.id,
     type: engine.type,
