@@ -18,9 +18,7 @@ export interface Connection {
 
 /** Opens a pool and applies the committed migrations; safe when several processes do it at once. `onError` hears of idle connections that broke. */
 export async function connect(databaseUrl: string, onError: (error: Error) => void, maxConnections = 20): Promise<Connection> {
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: maxConnections, connectionTimeoutMillis: 10_000 });
-  // Without a listener an idle connection's error ends the process.
-  pool.on("error", onError);
+  const pool = openPool(databaseUrl, onError, maxConnections);
   try {
     await migrateDatabase(pool);
   } catch (error) {
@@ -28,6 +26,19 @@ export async function connect(databaseUrl: string, onError: (error: Error) => vo
     throw error;
   }
   return { db: drizzle(pool, { schema }), close: () => pool.end() };
+}
+
+/** The same of a database whose migrations are applied. */
+export function openDatabase(databaseUrl: string, onError: (error: Error) => void, maxConnections: number): Connection {
+  const pool = openPool(databaseUrl, onError, maxConnections);
+  return { db: drizzle(pool, { schema }), close: () => pool.end() };
+}
+
+function openPool(databaseUrl: string, onError: (error: Error) => void, maxConnections: number): pg.Pool {
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: maxConnections, connectionTimeoutMillis: 10_000 });
+  // Without a listener an idle connection's error ends the process.
+  pool.on("error", onError);
+  return pool;
 }
 
 /** drizzle takes no lock of its own, so two processes that start at once would collide. */
