@@ -8,6 +8,7 @@ import { connect } from "./db/connect.ts";
 import { createFileStore } from "./file-store.ts";
 import { type HttpSettings, readHttpSettings } from "./http-settings.ts";
 import { forgetAnswers } from "./idempotency/answer-once.ts";
+import { sweepImports } from "./imports/sweep-imports.ts";
 import { type LimitSettings, readLimitSettings } from "./limits/limit-settings.ts";
 import { releaseScans } from "./limits/release-scans.ts";
 import { openMailer } from "./outgoing/mailer.ts";
@@ -157,10 +158,17 @@ async function work<T extends object>({ boss, log }: Services, queue: string, { 
   });
 }
 
+const sweepSeconds = 600;
+
 /** Leases count only once the workers had time to come back: while no server ran nobody could renew them. */
 function startReaper(services: Services): () => Promise<void> {
   const startedAt = performance.now();
+  let sweptAt = Number.NEGATIVE_INFINITY;
   return everySecond(services, "reaper", async () => {
+    if (performance.now() - sweptAt > sweepSeconds * 1000) {
+      sweptAt = performance.now();
+      await sweepImports(services);
+    }
     await reapTasks(services, { leasesCount: performance.now() - startedAt > leaseSeconds * 1000 });
     await releaseScans(services);
     await expireAcceptances(services.db);

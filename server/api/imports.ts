@@ -59,15 +59,17 @@ export async function addImportRoutes(app: TypedApp, services: Services): Promis
 async function importForm(services: Services, request: FastifyRequest): Promise<Scan> {
   if (!request.isMultipart()) throw new ApiError(415, "request.unsupported_media_type", "Send the file as multipart/form-data.");
   const stored: StoredFile[] = [];
+  let input: NewImport | undefined;
   try {
-    const input = await readForm(services, request, stored);
+    input = await readForm(services, request, stored);
     const [file] = stored;
     if (!file) throw new ApiError(400, "request.invalid", "file is missing: send it as the part of that name.", { field: "file" });
     const id = await createImport(services, request.workspaceId, input, file);
     const [made] = await presentScans(services.db, await services.db.select().from(scan).where(eq(scan.id, id)));
     return made as Scan;
   } catch (error) {
-    for (const { scanId } of stored) await services.files.remove(importName(scanId));
+    // Whether the scan was made is not known where the database went away meanwhile: its file stays, and is swept where it was not.
+    if (!input || error instanceof ApiError) for (const { scanId } of stored) await services.files.remove(importName(scanId));
     throw error;
   }
 }
