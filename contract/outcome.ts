@@ -56,7 +56,7 @@ export const Detection = z.object({
   solution: z.string().max(20_000),
   references: z.array(z.string().max(2048)).max(200),
   additional_info: z.record(z.string().max(100), z.union([z.string().max(20_000), z.number(), z.boolean(), z.array(z.string().max(2048)).max(200)])),
-  detail: z.json().describe("The evidence, in the engine's own shape; its `view` draws it."),
+  detail: z.unknown().describe("The evidence, in the engine's own shape; its `view` draws it."),
 });
 export type Detection = z.infer<typeof Detection>;
 
@@ -67,7 +67,7 @@ export const Outcome = z
   .object({
     kind: OutcomeKind,
     reason: z.string().min(1).max(2000).optional().describe("Required unless the outcome is complete."),
-    coverage: z.json().optional().describe("What was looked at, in the engine's own shape; absent where nothing was."),
+    coverage: z.unknown().optional().describe("What was looked at, in the engine's own shape; absent where nothing was."),
     notes: z.array(Note).max(50),
     detections: z.array(Detection).max(70_000),
     observations: z.array(Observation).max(70_000).optional(),

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -14,6 +14,8 @@ export interface FileStore {
   read(name: string, range?: { start: number; end: number }): Readable;
   /** Size in bytes, or undefined where there is no such file. */
   size(name: string): Promise<number | undefined>;
+  /** The files right in a folder, those of writes under way or cut off among them. */
+  list(name: string): Promise<{ name: string; changedAt: Date }[]>;
   /** A file or a folder; nothing happens where there is none. */
   remove(name: string): Promise<void>;
 }
@@ -23,16 +25,28 @@ export function createFileStore(folder: string): FileStore {
   return {
     write: (name, content) => writeWhole(path(name), content),
     read: (name, range = { start: 0, end: Number.POSITIVE_INFINITY }) => createReadStream(path(name), range),
-    size: async (name) =>
-      (
-        await stat(path(name)).catch((error) => {
-          if (error.code === "ENOENT") return undefined;
-          throw error;
-        })
-      )?.size,
+    size: async (name) => (await unlessMissing(stat(path(name))))?.size,
+    list: (name) => listFiles(folder, name),
     remove: (name) => rm(path(name), { recursive: true, force: true }),
   };
 }
+
+async function listFiles(folder: string, name: string): Promise<{ name: string; changedAt: Date }[]> {
+  const entries = (await unlessMissing(readdir(join(folder, name)))) ?? [];
+  const found = await Promise.all(
+    entries.map(async (entry) => {
+      const facts = await unlessMissing(stat(join(folder, name, entry)));
+      return facts?.isFile() ? [{ name: `${name}/${entry}`, changedAt: facts.mtime }] : [];
+    }),
+  );
+  return found.flat();
+}
+
+const unlessMissing = <T>(looking: Promise<T>): Promise<T | undefined> =>
+  looking.catch((error) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
 
 async function writeWhole(path: string, content: AsyncIterable<Uint8Array | string> | Readable): Promise<void> {
   const fresh = `${path}.${randomUUID()}.part`;

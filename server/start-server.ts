@@ -8,15 +8,17 @@ import { connect } from "./db/connect.ts";
 import { createFileStore } from "./file-store.ts";
 import { type HttpSettings, readHttpSettings } from "./http-settings.ts";
 import { forgetAnswers } from "./idempotency/answer-once.ts";
+import { sweepImports } from "./imports/sweep-imports.ts";
 import { type LimitSettings, readLimitSettings } from "./limits/limit-settings.ts";
 import { releaseScans } from "./limits/release-scans.ts";
 import { openMailer } from "./outgoing/mailer.ts";
 import { type OutgoingPolicy, readOutgoingPolicy } from "./outgoing/outgoing-policy.ts";
+import { createFileMaker, type FileMaker } from "./queue/file-maker.ts";
 import { renderQueue, reportQueue, startQueue } from "./queue/start-queue.ts";
-import { failOverdueReports, failReport, makeReport } from "./reports/make-report.ts";
+import { failOverdueReports, failReport } from "./reports/make-report.ts";
 import { expireAcceptances } from "./risks/accept-risks.ts";
 import { leaseSeconds } from "./scans/claim-task.ts";
-import { failResults, makeResults } from "./scans/make-results.ts";
+import { failResults } from "./scans/make-results.ts";
 import { createTaskPicker } from "./scans/pick-task.ts";
 import { reapTasks } from "./scans/reap.ts";
 import { createTaskBell } from "./scans/task-bell.ts";
@@ -60,7 +62,8 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
   const onError = (error: Error) => log.warn({ err: error }, "idle database connection broke");
   const { db, close } = await connect(settings.databaseUrl, onError);
   const boss = await startQueue(settings.databaseUrl, log);
-  const files = createFileStore(join(settings.dataFolder, "files"));
+  const filesFolder = join(settings.dataFolder, "files");
+  const files = createFileStore(filesFolder);
   const secrets = openSecrets(settings.dataFolder);
   const bell = createTaskBell();
   const services: Services = {
@@ -72,7 +75,8 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
     maxImportBytes: (settings.maxImportMegabytes ?? defaultMaxImportMegabytes) * 1024 ** 2,
     publicUrl: readPublicUrl(process.env),
   };
-  await startRendering(services);
+  const maker = createFileMaker({ databaseUrl: settings.databaseUrl, filesFolder, log });
+  await startRendering(services, maker);
   const app = await buildApp(services);
   await app.listen({ host: settings.host, port: settings.port });
   const stopReaper = startReaper(services);
@@ -86,6 +90,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
       await Promise.all([stopReaper(), stopScheduler(), stopDeliveries()]);
       await app.close();
       await boss.stop({ graceful: true, timeout: 3000 });
+      await maker.stop();
       await close();
     },
   };
@@ -115,13 +120,13 @@ async function startDelivering(services: Services, databaseUrl: string, onError:
 }
 
 /** One of each at a time: setting a PDF takes a core and memory. */
-async function startRendering(services: Services): Promise<void> {
+async function startRendering(services: Services, maker: FileMaker): Promise<void> {
   await work<{ scanId: string }>(services, renderQueue, {
-    run: ({ scanId }) => makeResults(services, scanId),
+    run: ({ scanId }) => maker.make("results", scanId),
     fail: ({ scanId }) => failResults(services.db, scanId),
   });
   await work<{ reportId: string }>(services, reportQueue, {
-    run: ({ reportId }) => makeReport(services, reportId),
+    run: ({ reportId }) => maker.make("report", reportId),
     fail: ({ reportId }) => failReport(services.db, reportId),
   });
 }
@@ -154,10 +159,17 @@ async function work<T extends object>({ boss, log }: Services, queue: string, { 
   });
 }
 
+const sweepSeconds = 600;
+
 /** Leases count only once the workers had time to come back: while no server ran nobody could renew them. */
 function startReaper(services: Services): () => Promise<void> {
   const startedAt = performance.now();
+  let sweptAt = Number.NEGATIVE_INFINITY;
   return everySecond(services, "reaper", async () => {
+    if (performance.now() - sweptAt > sweepSeconds * 1000) {
+      sweptAt = performance.now();
+      await sweepImports(services);
+    }
     await reapTasks(services, { leasesCount: performance.now() - startedAt > leaseSeconds * 1000 });
     await releaseScans(services);
     await expireAcceptances(services.db);

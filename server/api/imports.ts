@@ -57,10 +57,12 @@ async function requireForm({ headers }: FastifyRequest): Promise<void> {
 /** Keeps the file where a scan is made of it, and only there: what was imported before with the same Idempotency-Key has its file already. */
 async function importForm(services: Services, request: FastifyRequest, reply: FastifyReply): Promise<z.infer<typeof One>> {
   let stored: StoredFile | undefined;
+  let isWhole = false;
   try {
     const fields = await readImportForm(request, async (upload, maxBytes) => {
       stored = await storeUpload(services, upload, maxBytes);
     });
+    isWhole = true;
     const file = stored as unknown as StoredFile;
     const of = { ...fields, file: file.sha256.toString("hex") };
     const answer = await answerOnce(services.db, { request, reply, of }, async (tx) => {
@@ -72,7 +74,8 @@ async function importForm(services: Services, request: FastifyRequest, reply: Fa
     else services.bell.ring();
     return answer;
   } catch (error) {
-    if (stored) await services.files.remove(importName(stored.scanId));
+    // Whether the scan was made is not known where the database went away meanwhile: its file stays, and is swept where it was not.
+    if (stored && (!isWhole || error instanceof ApiError)) await services.files.remove(importName(stored.scanId));
     throw error;
   }
 }

@@ -17,19 +17,26 @@ export interface Connection {
 
 /** Opens a pool and applies the committed migrations; safe when several processes do it at once. `onError` hears of connections that broke. */
 export async function connect(databaseUrl: string, onError: (error: Error) => void, maxConnections = 20): Promise<Connection> {
+  const connection = openDatabase(databaseUrl, onError, maxConnections);
+  try {
+    await migrateDatabase(connection.pool);
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+  return connection;
+}
+
+/** The same of a database whose migrations are applied. */
+export function openDatabase(databaseUrl: string, onError: (error: Error) => void, maxConnections: number): Connection & { pool: pg.Pool } {
   const pool = new pg.Pool({ connectionString: databaseUrl, max: maxConnections, connectionTimeoutMillis: 10_000 });
   // Each connection is listened to from its beginning. The pool listens to idle ones alone: one that broke between two statements of a transaction would end the process.
   let isClosing = false;
   pool.on("connect", (client) => client.on("error", (error) => isClosing || onError(error)));
   pool.on("error", () => {});
-  try {
-    await migrateDatabase(pool);
-  } catch (error) {
-    await pool.end();
-    throw error;
-  }
   return {
-    db: openDatabase(pool),
+    pool,
+    db: openDrizzle(pool),
     close: () => {
       // A connection that PostgreSQL ends while we end it is no news.
       isClosing = true;
@@ -38,7 +45,7 @@ export async function connect(databaseUrl: string, onError: (error: Error) => vo
   };
 }
 
-function openDatabase(pool: pg.Pool): Database {
+function openDrizzle(pool: pg.Pool): Database {
   const db = drizzle(pool);
   // Its own never gives a connection back whose `begin` fails, as the connections of a database that was restarted do: the pool would run dry.
   db.transaction = async (run, config) => {

@@ -299,9 +299,8 @@ export const risk = pgTable(
   "risk",
   {
     id: id(),
-    workspaceId: uuid("workspace_id")
-      .notNull()
-      .references(() => workspace.id),
+    /** Its target's. */
+    workspaceId: uuid("workspace_id").notNull(),
     targetId: uuid("target_id")
       .notNull()
       .references(() => target.id, { onDelete: "cascade" }),
@@ -394,14 +393,10 @@ export const scanRisk = pgTable(
       .notNull()
       .references(() => risk.id, { onDelete: "cascade" }),
     change: text("change").notNull(),
-    /** What the scan saw; absent for a closed risk. */
-    detectionId: bigint("detection_id", { mode: "number" }).references(() => detection.id, { onDelete: "set null" }),
+    /** What the scan saw; absent for a closed risk. A detection goes with its scan or its target, and so does this row: to check it would only cost. */
+    detectionId: bigint("detection_id", { mode: "number" }),
   },
-  (table) => [
-    primaryKey({ columns: [table.scanId, table.riskId] }),
-    index("scan_risk_risk").on(table.riskId),
-    index("scan_risk_detection").on(table.detectionId),
-  ],
+  (table) => [primaryKey({ columns: [table.scanId, table.riskId] }), index("scan_risk_risk").on(table.riskId)],
 );
 
 /** A file of a scan. States: `pending` (a job makes it), `ready`, `failed`. */

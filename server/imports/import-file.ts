@@ -10,8 +10,11 @@ export const importType = "IMPORT";
 /** A file of the largest size takes a few minutes. */
 export const importDeadlineSeconds = 3600;
 
+/** Where the files of imports lie in the store. */
+export const importFolder = "imports";
+
 /** Where the file lies in the store until the scan's results are made. */
-export const importName = (scanId: string): string => `imports/${scanId}`;
+export const importName = (scanId: string): string => `${importFolder}/${scanId}`;
 
 /** The file of an imported scan; undefined where the scan is none. */
 export async function findImportFile(db: Database | Transaction, scanId: string): Promise<ImportFile | undefined> {

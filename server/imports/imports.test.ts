@@ -1,10 +1,11 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Outcome } from "@periscan/contract/outcome.ts";
 import type { Risk } from "@periscan/contract/risk.ts";
 import type { Scan, ScanType } from "@periscan/contract/scan.ts";
 import type { Source } from "@periscan/contract/source.ts";
 import type { ImportReport, Task } from "@periscan/contract/worker-protocol.ts";
+import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openWorkspaces } from "../limits/workspaces.ts";
 import { claimSome, finishTask, getScan, startScan, startTestServer, type TestServer, tcpOutcome } from "../testing/start-test-server.ts";
@@ -343,6 +344,26 @@ test("an import takes nothing from the allowance of scans and waits for none, an
     await workspaces.limit("default", { scansPerMonth: null, concurrentScans: null, targets: null });
     await workspaces.close();
   }
+});
+
+test("what a server that died left of an upload is swept by the next one, and what an import still needs is not", async () => {
+  const { id } = await upload("needed still");
+  const path = (name: string) => join(server.folder, "files", "imports", name);
+  const left = uuidv7();
+  const half = `${uuidv7()}.${uuidv7()}.part`;
+  const young = uuidv7();
+  for (const name of [left, half, young]) writeFileSync(path(name), "left behind");
+  const old = new Date(Date.now() - 2 * 3_600_000);
+  for (const name of [left, half, id]) utimesSync(path(name), old, old);
+  await using next = await startTestServer({ databaseUrl: server.databaseUrl, dataFolder: server.folder });
+  await expect.poll(() => [left, half].filter((name) => existsSync(path(name))), { timeout: 20_000 }).toEqual([]);
+  expect([id, young].filter((name) => existsSync(path(name)))).toEqual([id, young]);
+  const task = await claimed();
+  const answer = await fetch(new URL(`/worker/v1/tasks/${task.task_id}/file?attempt=1`, next.url), {
+    headers: { authorization: `Bearer ${next.workerToken}` },
+  });
+  expect(await answer.text()).toBe("needed still");
+  await end(task);
 });
 
 test("a source has its id first, is its workspace's alone, and may go while its scans stay", async () => {

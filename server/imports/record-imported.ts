@@ -4,7 +4,7 @@ import { type ImportReport, maxReportOutcomes } from "@periscan/contract/worker-
 import { eq, sql } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
 import { ApiError } from "../api-error.ts";
-import { cleanText } from "../clean-text.ts";
+import { toStorableJson } from "../clean-text.ts";
 import type { Database, Transaction } from "../db/connect.ts";
 import { importFile, scan, task } from "../db/schema.ts";
 import { checkTargetAllowance } from "../limits/workspace-limit.ts";
@@ -19,8 +19,7 @@ type Imported = ImportReport["outcomes"][number];
  * attempt may begin the file anew. Throws 409 once the attempt is over, 400 on what is not canonical or not the engine's, and where the workspace
  * may not have so many targets; then nothing of the report is kept.
  */
-export async function recordImported(db: Database, taskId: string, given: ImportReport): Promise<void> {
-  const { attempt, sequence, outcomes } = cleanText(given);
+export async function recordImported(db: Database, taskId: string, { attempt, sequence, outcomes }: ImportReport): Promise<void> {
   await db.transaction(async (tx) => {
     const { scanId, type } = await lockAttempt(tx, taskId, attempt);
     for (const [index, each] of outcomes.entries()) checkImported(type, each, `outcomes[${index}]`);
@@ -106,7 +105,7 @@ async function insertTargets(tx: Transaction, fresh: Fresh): Promise<{ targetId:
     insert into scan_target (scan_id, target_id, target, ordinal, task_id, kind, reason, resolved_target, coverage, notes, observations, attempt, sequence, observed_at)
     select ${scanId}, target_id, target, ordinal, ${taskId}, kind, reason, resolved_target, coverage,
       coalesce((select array_agg(note) from jsonb_array_elements_text(notes) as note), '{}'), observations, ${attempt}, ${sequence}, observed_at
-    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as row(target_id uuid, target text, ordinal int, kind text, reason text, resolved_target text,
+    from jsonb_to_recordset(${toStorableJson(rows)}::jsonb) as row(target_id uuid, target text, ordinal int, kind text, reason text, resolved_target text,
       coverage jsonb, notes jsonb, observations jsonb, observed_at timestamptz)
     on conflict do nothing returning target_id`);
   return added.rows.flatMap(({ target_id }) => {

@@ -85,16 +85,17 @@ async function findOutdated(tx: Transaction, { scanId, engine }: FinishedScan): 
 
 async function insertRisks(tx: Transaction, finished: FinishedScan, outdated: number[]): Promise<void> {
   const { scanId, workspaceId, engine } = finished;
+  // What is kept of a row until the end of the statement is narrow: whole rows would go to the disk and back.
   await tx.execute(sql`
     with fresh as materialized (
-      select *, uuidv7() as risk_id from ${seenBy(finished)}
+      select id, at, uuidv7() as risk_id from ${seenBy(finished)}
       where known_id is null and id not in (select jsonb_array_elements_text(${JSON.stringify(outdated)}::jsonb)::bigint) order by id),
     opened as (
       insert into risk (id, workspace_id, target_id, scan_type, key, scope, title, threat_level, description, solution, "references", additional_info, detail,
         status, first_detected_at, last_detected_at)
       select risk_id, ${workspaceId}, target_id, ${engine.type}, key, scope, title, threat_level, description, solution, "references", additional_info, detail,
         'OPEN', at, at
-      from fresh)
+      from fresh cross join lateral (select * from detection where detection.id = fresh.id offset 0) as seen)
     insert into scan_risk (scan_id, risk_id, change, detection_id) select ${scanId}, risk_id, 'new_open', id from fresh`);
 }
 

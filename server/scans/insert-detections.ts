@@ -3,6 +3,7 @@ import type { ScanType } from "@periscan/contract/scan.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
 import { sql } from "drizzle-orm";
 import { ApiError } from "../api-error.ts";
+import { toStorableJson } from "../clean-text.ts";
 import type { Transaction } from "../db/connect.ts";
 
 const rowsPerInsert = 5000;
@@ -15,7 +16,7 @@ export async function insertDetections(tx: Transaction, scanId: string, seen: { 
     await tx.execute(sql`
       insert into detection (scan_id, target_id, key, scope, title, threat_level, description, solution, "references", additional_info, detail)
       select ${scanId}, target_id, key, scope, title, threat_level, description, solution, "references", additional_info, detail
-      from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as row(target_id uuid, key text, scope text, title text, threat_level text, description text,
+      from jsonb_to_recordset(${toStorableJson(rows)}::jsonb) as row(target_id uuid, key text, scope text, title text, threat_level text, description text,
         solution text, "references" jsonb, additional_info jsonb, detail jsonb)
       on conflict do nothing`);
   }

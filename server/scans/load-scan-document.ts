@@ -3,12 +3,12 @@ import type { ScanTarget } from "@periscan/contract/scan.ts";
 import type { DocumentRisk, ScanDocument } from "@periscan/contract/scan-document.ts";
 import type { Engine } from "@periscan/engines/kit/engine.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
-import { and, asc, eq, isNull } from "drizzle-orm";
+import { and, eq, isNull, sql } from "drizzle-orm";
 import type { Database } from "../db/connect.ts";
-import { acceptance, detection, risk, scan, scanRisk, scanTarget, workspace } from "../db/schema.ts";
+import { acceptance, detection, risk, scan, scanRisk, workspace } from "../db/schema.ts";
 import { expireAcceptances } from "../risks/accept-risks.ts";
 import { presentAcceptance } from "../risks/present-risk.ts";
-import { presentTarget } from "./present-scan.ts";
+import { loadShownTargets, presentTarget, type ShownTargetRow } from "./present-scan.ts";
 
 /** Everything that the results of an ended scan show, as this scan saw it. Throws where there is no such scan. */
 export async function loadScanDocument(db: Database, scanId: string): Promise<ScanDocument> {
@@ -16,7 +16,7 @@ export async function loadScanDocument(db: Database, scanId: string): Promise<Sc
   if (!found) throw new Error(`scan ${scanId} is gone`);
   const engine = findEngine(found.scan.type);
   await expireAcceptances(db, found.scan.workspaceId);
-  const rows = await db.select().from(scanTarget).where(eq(scanTarget.scanId, scanId)).orderBy(asc(scanTarget.ordinal));
+  const rows = await loadShownTargets(db, [scanId]);
   const targets = rows.map((row) => presentTarget(engine.type, row));
   const risks = await loadRisks(db, { scanId, engine, targets });
   return {
@@ -31,7 +31,7 @@ export async function loadScanDocument(db: Database, scanId: string): Promise<Sc
   };
 }
 
-function presentHead(row: typeof scan.$inferSelect, engine: Engine, targets: (typeof scanTarget.$inferSelect)[]): ScanDocument["scan"] {
+function presentHead(row: typeof scan.$inferSelect, engine: Engine, targets: ShownTargetRow[]): ScanDocument["scan"] {
   return {
     id: row.id,
     type: engine.type,
@@ -53,9 +53,28 @@ interface RiskSource {
   targets: ScanTarget[];
 }
 
+/** What this scan saw; of a closed risk what was seen last. One of the two alone comes over: both are twice the memory. */
+const content = {
+  title: sql<string>`coalesce(${detection.title}, ${risk.title})`,
+  threatLevel: sql<ThreatLevel>`coalesce(${detection.threatLevel}, ${risk.threatLevel})`,
+  description: sql<string>`coalesce(${detection.description}, ${risk.description})`,
+  solution: sql<string>`coalesce(${detection.solution}, ${risk.solution})`,
+  references: sql<string[]>`coalesce(${detection.references}, ${risk.references})`,
+  additionalInfo: sql<Record<string, unknown>>`coalesce(${detection.additionalInfo}, ${risk.additionalInfo})`,
+  detail: sql<unknown>`coalesce(${detection.detail}, ${risk.detail})`,
+};
+const life = {
+  id: risk.id,
+  targetId: risk.targetId,
+  isAccepted: risk.isAccepted,
+  firstDetectedAt: risk.firstDetectedAt,
+  lastDetectedAt: risk.lastDetectedAt,
+};
+const byTitle = new Intl.Collator("en", { numeric: true });
+
 async function loadRisks(db: Database, { scanId, engine, targets }: RiskSource): Promise<DocumentRisk[]> {
   const rows = await db
-    .select({ change: scanRisk.change, risk, detection, acceptance })
+    .select({ change: scanRisk.change, life, content, acceptance })
     .from(scanRisk)
     .innerJoin(risk, eq(risk.id, scanRisk.riskId))
     .leftJoin(detection, eq(detection.id, scanRisk.detectionId))
@@ -64,35 +83,34 @@ async function loadRisks(db: Database, { scanId, engine, targets }: RiskSource):
   const order = new Map(targets.map(({ target_id }, index) => [target_id, index]));
   const rank = ({ threat_level, target_id }: DocumentRisk) => threatLevels.indexOf(threat_level) * targets.length + (order.get(target_id) ?? 0);
   const names = new Map(targets.map(({ target_id, target }) => [target_id, target]));
-  return rows.map((row) => presentRisk(row, engine, names)).sort((a, b) => rank(a) - rank(b) || a.title.localeCompare(b.title, "en", { numeric: true }));
+  return rows.map((row) => presentRisk(row, engine, names)).sort((a, b) => rank(a) - rank(b) || byTitle.compare(a.title, b.title));
 }
 
 interface RiskRow {
   change: string;
-  risk: typeof risk.$inferSelect;
-  detection: typeof detection.$inferSelect | null;
+  life: Pick<typeof risk.$inferSelect, keyof typeof life>;
+  content: { [K in keyof typeof content]: (typeof content)[K]["_"]["type"] };
   acceptance: typeof acceptance.$inferSelect | null;
 }
 
-function presentRisk({ change, risk: life, detection: seen, acceptance: standing }: RiskRow, engine: Engine, names: Map<string, string>): DocumentRisk {
-  const content = seen ?? life;
+function presentRisk({ change, life: known, content: seen, acceptance: standing }: RiskRow, engine: Engine, names: Map<string, string>): DocumentRisk {
   return {
-    risk_id: life.id,
-    target_id: life.targetId,
-    target: names.get(life.targetId) ?? "",
+    risk_id: known.id,
+    target_id: known.targetId,
+    target: names.get(known.targetId) ?? "",
     change: change as DocumentRisk["change"],
     status: change === "closed" ? "CLOSED" : "OPEN",
-    is_accepted: life.isAccepted,
+    is_accepted: known.isAccepted,
     ...(standing === null ? {} : { acceptance: presentAcceptance(standing) }),
-    title: content.title,
-    threat_level: content.threatLevel as ThreatLevel,
-    description: content.description,
-    solution: content.solution,
-    references: content.references,
-    additional_info: content.additionalInfo,
-    evidence: engine.view(content.detail),
-    first_detected_at: life.firstDetectedAt.toISOString(),
-    last_detected_at: life.lastDetectedAt.toISOString(),
+    title: seen.title,
+    threat_level: seen.threatLevel,
+    description: seen.description,
+    solution: seen.solution,
+    references: seen.references,
+    additional_info: seen.additionalInfo,
+    evidence: engine.view(seen.detail),
+    first_detected_at: known.firstDetectedAt.toISOString(),
+    last_detected_at: known.lastDetectedAt.toISOString(),
   };
 }
 

@@ -3,12 +3,13 @@ import type { NativeFacts } from "@periscan/engines/kit/engine.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
 import { and, asc, eq, ne } from "drizzle-orm";
 import type { Database } from "../db/connect.ts";
-import { result, scan, scanTarget } from "../db/schema.ts";
+import { result, scan } from "../db/schema.ts";
 import type { FileStore } from "../file-store.ts";
 import { findImportFile, importName } from "../imports/import-file.ts";
 import { renderResult } from "../render/render-result.ts";
 import type { Services } from "../services.ts";
 import { loadScanDocument } from "./load-scan-document.ts";
+import { loadShownTargets, type ShownTargetRow } from "./present-scan.ts";
 
 type ResultRow = typeof result.$inferSelect;
 type ScanRow = typeof scan.$inferSelect;
@@ -68,7 +69,7 @@ const readNative = async (db: Database, files: FileStore, owner: ScanRow) =>
 
 async function* joinNativeParts(db: Database, files: FileStore, row: ScanRow): AsyncIterable<Uint8Array | string> {
   const engine = findEngine(row.type);
-  const targets = await db.select().from(scanTarget).where(eq(scanTarget.scanId, row.id)).orderBy(asc(scanTarget.ordinal));
+  const targets = await loadShownTargets(db, [row.id]);
   const facts = describeRun(row, targets);
   yield engine.native.head(facts);
   let first = true;
@@ -81,7 +82,7 @@ async function* joinNativeParts(db: Database, files: FileStore, row: ScanRow): A
   yield engine.native.tail(facts);
 }
 
-function describeRun(row: ScanRow, targets: (typeof scanTarget.$inferSelect)[]): NativeFacts {
+function describeRun(row: ScanRow, targets: ShownTargetRow[]): NativeFacts {
   const looked = targets.filter(({ kind }) => kind === "complete" || kind === "partial");
   return {
     type: row.type,

@@ -1,24 +1,49 @@
 import type { Scan, ScanTarget, ScanType } from "@periscan/contract/scan.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
-import { asc, inArray } from "drizzle-orm";
+import { asc, getTableColumns, inArray, sql } from "drizzle-orm";
 import type { Database, Transaction } from "../db/connect.ts";
 import { result, type scan, scanRisk, scanTarget } from "../db/schema.ts";
 
 type ScanRow = typeof scan.$inferSelect;
-type TargetRow = typeof scanTarget.$inferSelect;
+/** What engines observed of a target is no part of how it is shown, and is most of its row. */
+const { observations: _, ...shownColumns } = getTableColumns(scanTarget);
+export type ShownTargetRow = Omit<typeof scanTarget.$inferSelect, "observations">;
+
+/** The targets of these scans with their outcomes, in the order of the request. */
+export const loadShownTargets = (db: Database | Transaction, scanIds: string[]): Promise<ShownTargetRow[]> =>
+  db.select(shownColumns).from(scanTarget).where(inArray(scanTarget.scanId, scanIds)).orderBy(asc(scanTarget.ordinal));
+
+type RiskIds = Scan["risks"]["new_open"];
+interface ChangeRow {
+  scanId: string;
+  change: string;
+  risks: RiskIds;
+}
+
+/** One row for each kind of change: a scan may have tens of thousands of risks. */
+const loadChanges = (db: Database | Transaction, scanIds: string[]): Promise<ChangeRow[]> =>
+  db
+    .select({
+      scanId: scanRisk.scanId,
+      change: scanRisk.change,
+      risks: sql<RiskIds>`json_agg(json_build_object('risk_id', ${scanRisk.riskId}) order by ${scanRisk.riskId})`,
+    })
+    .from(scanRisk)
+    .where(inArray(scanRisk.scanId, scanIds))
+    .groupBy(scanRisk.scanId, scanRisk.change);
 
 /** Scans as the API shows them, in the order given; three queries however many there are. */
 export async function presentScans(db: Database | Transaction, scans: ScanRow[]): Promise<Scan[]> {
   const ids = scans.map(({ id }) => id);
   if (ids.length === 0) return [];
   // One after the other: in a transaction they share one connection.
-  const targets = await db.select().from(scanTarget).where(inArray(scanTarget.scanId, ids)).orderBy(asc(scanTarget.ordinal));
+  const targets = await loadShownTargets(db, ids);
   const results = await db.select().from(result).where(inArray(result.scanId, ids)).orderBy(asc(result.id));
-  const risks = await db.select().from(scanRisk).where(inArray(scanRisk.scanId, ids)).orderBy(asc(scanRisk.riskId));
+  const risks = await loadChanges(db, ids);
   const of = <R extends { scanId: string }>(rows: R[]) => Map.groupBy(rows, ({ scanId }) => scanId);
   const [targetsOf, resultsOf, risksOf] = [of(targets), of(results), of(risks)];
   return scans.map((row) => {
-    const changes = (change: string) => (risksOf.get(row.id) ?? []).filter((risk) => risk.change === change).map(({ riskId }) => ({ risk_id: riskId }));
+    const changes = (change: string): RiskIds => risksOf.get(row.id)?.find((each) => each.change === change)?.risks ?? [];
     return {
       ...presentHead(row),
       results: (resultsOf.get(row.id) ?? []).map((file) => ({ result_id: file.id, content_type: file.contentType as Scan["results"][number]["content_type"] })),
@@ -44,7 +69,7 @@ function presentHead(row: ScanRow) {
   };
 }
 
-function presentTargets(type: ScanType, rows: TargetRow[]) {
+function presentTargets(type: ScanType, rows: ShownTargetRow[]) {
   return {
     requested_targets: rows.map((row) => ({ target_id: row.targetId, target: row.target })),
     resolved_targets: rows.flatMap((row) => (row.resolvedTarget === null ? [] : [{ target_id: row.targetId, resolved_target: row.resolvedTarget }])),
@@ -56,7 +81,7 @@ function presentTargets(type: ScanType, rows: TargetRow[]) {
 }
 
 /** One target of a scan with its outcome so far. */
-export function presentTarget(type: ScanType, row: TargetRow): ScanTarget {
+export function presentTarget(type: ScanType, row: ShownTargetRow): ScanTarget {
   return {
     target_id: row.targetId,
     target: row.target,
