@@ -241,7 +241,6 @@ describe.each(describedOperations)("$name", (operation) => {
   if (formSchema) {
     const { properties = {}, required = [] } = formSchema;
     const isFile = (name: string) => resolve(properties[name] ?? {}).format === "binary";
-    const partsOf = async (of: World): Promise<Part[]> => Object.entries((await goodRequest(operation, of)).form ?? {});
 
     /** Both with a key of one's own and with the sample's. */
     async function refusals(alter: (parts: Part[]) => Part[]) {
@@ -250,7 +249,10 @@ describe.each(describedOperations)("$name", (operation) => {
         [sampleWorld, sampleKey],
       ] as const;
       const answers: ReturnType<typeof refusal>[] = [];
-      for (const [of, headers] of keys) answers.push(refusal(await send(operation, {}, { headers, raw: { body: toForm(alter(await partsOf(of))) } })));
+      for (const [of, headers] of keys) {
+        const { form = {}, ...request } = await goodRequest(operation, of);
+        answers.push(refusal(await send(operation, request, { headers, raw: { body: toForm(alter(Object.entries(form))) } })));
+      }
       if (isSampled(operation)) expect(answers[1]).toEqual(answers[0]);
       return answers[0];
     }
@@ -272,21 +274,27 @@ describe.each(describedOperations)("$name", (operation) => {
       expect(await refusals((parts) => [...parts, ["nobody", "1"]])).toEqual({ status: 400, field: "nobody" });
       expect(await refusals((parts) => [...parts, ["nobody", new Blob(["1"])]])).toEqual({ status: 400, field: "nobody" });
       expect((await refusals((parts) => [...parts, ...Array.from({ length: 30 }, (_, index): Part => [`n${index}`, "1"])]))?.status).toBe(400);
-      expect((await refusals((parts) => parts.map(([name, value]): Part => [name, typeof value === "string" ? `${value}\0` : value])))?.status).toBe(400);
+      if (!Object.keys(properties).every(isFile))
+        expect((await refusals((parts) => parts.map(([name, value]): Part => [name, typeof value === "string" ? `${value}\0` : value])))?.status).toBe(400);
     });
 
     test("a body that is no whole form is 400, and one of another content type 415", async () => {
       const type = "multipart/form-data; boundary=b";
-      const part = '--b\r\ncontent-disposition: form-data; name="source_id"\r\n\r\nx';
+      const part = `--b\r\ncontent-disposition: form-data; name="${required[0]}"\r\n\r\nx`;
       const file = '--b\r\ncontent-disposition: form-data; name="file"; filename="x"\r\n\r\nx';
-      for (const headers of [server.own, sampleKey as never]) {
+      for (const [of, headers] of [
+        [world, server.own],
+        [sampleWorld, sampleKey],
+      ] as const) {
+        const { form: _form, ...request } = await goodRequest(operation, of);
+        const status = async (raw: Raw) => (await send(operation, request, { headers, raw })).status;
         for (const body of ["", "x", "--b", "--b--", part, `${part}\r\n--b`, file, `${part}\r\n${file}`, `--b\r\n${"x".repeat(100_000)}`])
-          expect((await send(operation, {}, { headers, raw: { body, type } })).status, body.slice(0, 80)).toBe(400);
+          expect(await status({ body, type }), body.slice(0, 80)).toBe(400);
         for (const wrong of ["multipart/form-data", "multipart/form-data; boundary=", `multipart/form-data; boundary=${"b".repeat(300)}`])
-          expect((await send(operation, {}, { headers, raw: { body: part, type: wrong } })).status, wrong).toBe(400);
+          expect(await status({ body: part, type: wrong }), wrong).toBe(400);
         for (const wrong of ["application/json", "text/plain", "application/xml", "application/x-www-form-urlencoded", "multipart/mixed; boundary=b", "x"])
-          expect((await send(operation, {}, { headers, raw: { body: part, type: wrong } })).status, wrong).toBe(415);
-        expect((await send(operation, {}, { headers, raw: {} })).status).toBe(415);
+          expect(await status({ body: part, type: wrong }), wrong).toBe(415);
+        expect(await status({})).toBe(415);
       }
     });
   }

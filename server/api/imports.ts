@@ -9,10 +9,11 @@ import { scan } from "../db/schema.ts";
 import { answerOnce, OnceHeaders } from "../idempotency/answer-once.ts";
 import { createImportIn, type StoredFile, storeUpload } from "../imports/create-import.ts";
 import { importName } from "../imports/import-file.ts";
-import { ImportForm, readImportForm } from "../imports/read-import-form.ts";
+import { type ImportFields, ImportForm, readImportForm } from "../imports/read-import-form.ts";
 import { presentScans } from "../scans/present-scan.ts";
 import type { Services } from "../services.ts";
 import { requireKey } from "./authenticate.ts";
+import { requireForm } from "./multipart-form.ts";
 import { operation } from "./operation.ts";
 import type { TypedApp } from "./typed-app.ts";
 
@@ -48,25 +49,19 @@ export async function addImportRoutes(app: TypedApp, services: Services): Promis
   );
 }
 
-/** Before a body of another type is read. */
-async function requireForm({ headers }: FastifyRequest): Promise<void> {
-  if (!/^multipart\/form-data\s*(;|$)/i.test(headers["content-type"] ?? ""))
-    throw new ApiError(415, "request.unsupported_media_type", "Send the file as multipart/form-data.");
-}
-
 /** Keeps the file where a scan is made of it, and only there: what was imported before with the same Idempotency-Key has its file already. */
 async function importForm(services: Services, request: FastifyRequest, reply: FastifyReply): Promise<z.infer<typeof One>> {
   let stored: StoredFile | undefined;
-  let isWhole = false;
+  let fields: ImportFields | undefined;
   try {
-    const fields = await readImportForm(request, async (upload, maxBytes) => {
+    fields = await readImportForm(request, async (upload, maxBytes) => {
       stored = await storeUpload(services, upload, maxBytes);
     });
-    isWhole = true;
     const file = stored as unknown as StoredFile;
-    const of = { ...fields, file: file.sha256.toString("hex") };
+    const input = fields;
+    const of = { ...input, file: file.sha256.toString("hex") };
     const answer = await answerOnce(services.db, { request, reply, of }, async (tx) => {
-      const id = await createImportIn(tx, { workspaceId: request.workspaceId, fields, file });
+      const id = await createImportIn(tx, { workspaceId: request.workspaceId, fields: input, file });
       const [made] = await presentScans(tx, await tx.select().from(scan).where(eq(scan.id, id)));
       return { data: made as Scan };
     });
@@ -75,7 +70,7 @@ async function importForm(services: Services, request: FastifyRequest, reply: Fa
     return answer;
   } catch (error) {
     // Whether the scan was made is not known where the database went away meanwhile: its file stays, and is swept where it was not.
-    if (stored && (!isWhole || error instanceof ApiError)) await services.files.remove(importName(stored.scanId));
+    if (stored && (!fields || error instanceof ApiError)) await services.files.remove(importName(stored.scanId));
     throw error;
   }
 }

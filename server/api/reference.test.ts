@@ -85,13 +85,12 @@ function encode(key: string, values: string[]): string[] {
   ];
 }
 
-describe.each(Object.entries(keys))("with %s", (name, keyOf) => {
+describe.each(Object.entries(keys))("with %s", (_name, keyOf) => {
   test.each(Object.entries(lists))("each documented filter of %s picks the rows that have one of its values, in every encoding", async (noun, filters) => {
     const all = (await get<List>(`/v1/${noun}`, keyOf())).data;
     for (const [key, read] of filters) {
       const valuesOf = (row: Row) => [read(row as never)].flat().filter((value) => value !== undefined) as string[];
       const values = [...new Set(all.flatMap(valuesOf))];
-      if (key === "scheduled_by" && name === "test-data-key") continue;
       expect(values.length, key).toBeGreaterThan(0);
       for (const wanted of [values.slice(0, 1), values.slice(0, 30)]) {
         const matching = all.filter((row) => valuesOf(row).some((value) => wanted.includes(value)));
@@ -125,8 +124,8 @@ describe.each(Object.entries(keys))("with %s", (name, keyOf) => {
         token = next.next_page_token;
       }
       const all = await get<List>(`/v1/${noun}`, keyOf());
-      // A report may go on being made meanwhile.
-      expect({ ...all, data: all.data.map(({ id }) => id) }).toEqual({ data: rows.map(({ id }) => id) });
+      // A report may have gone on meanwhile.
+      expect([Object.keys(all), all.data.map(({ id }) => id)]).toEqual([["data"], rows.map(({ id }) => id)]);
       for (const row of rows) expect(Object.keys(row)[0]).toBe("id");
     },
   );

@@ -3,6 +3,7 @@ import type { MultipartFile } from "@fastify/multipart";
 import { ScanType } from "@periscan/contract/scan.ts";
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
+import { explainFormError } from "../api/multipart-form.ts";
 import { ApiError } from "../api-error.ts";
 
 declare module "fastify" {
@@ -62,7 +63,7 @@ export async function readImportForm(request: FastifyRequest, keep: (upload: Rea
       } else addField(fields, part);
     }
   } catch (error) {
-    throw ours ?? explain(error);
+    throw ours ?? explainFormError(error);
   }
   const input = checkFields(Object.fromEntries(fields));
   if (!hasFile) throw new ApiError(400, "request.invalid", "file is missing: send it as the part of that name.", { field: "file" });
@@ -107,16 +108,6 @@ function checkFields(given: Record<string, string>): ImportFields {
   const message =
     unknown !== undefined ? `${unknown} is not known here.` : given[field] === undefined ? `${field} is missing.` : `${field}: ${issue?.message}.`;
   throw new ApiError(400, "request.invalid", message, { field });
-}
-
-/** What the parser says: a body that is cut off, has no boundary or one that is too long, or has more parts than there are. */
-function explain(error: unknown): unknown {
-  if (error instanceof ApiError) return error;
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const message = /^FST_(FILES|FIELDS|PARTS)_LIMIT$/.test(code)
-    ? "The form has more parts than this operation knows."
-    : "The body is not a whole multipart form.";
-  return new ApiError(400, "request.invalid", message, { cause: error });
 }
 
 /** The parser ends the file with its own error where the form breaks off; any other error of keeping it is ours. */

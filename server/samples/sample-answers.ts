@@ -14,6 +14,7 @@ import { askForSampleReport, findSampleReport, sampleReports } from "./sample-re
 import { findSampleFile } from "./sample-results.ts";
 import { sampleRisks } from "./sample-risks.ts";
 import { finishedSamples, sampleScans } from "./sample-scans.ts";
+import { listSampleRuns, sampleSchedules } from "./sample-schedules.ts";
 import { sampleSources } from "./sample-sources.ts";
 import { sampleLogin, sampleObservations, sampleTargets } from "./sample-targets.ts";
 
@@ -40,7 +41,7 @@ const scanAnswers: Record<string, SampleAnswer> = {
     readNewScan(body as NewScan);
     return { data: findFinished((body as NewScan).type) };
   },
-  "GET /v1/scans": ({ query }) => makeSamplePage(sampleScans, query, { scheduled_by: () => undefined }),
+  "GET /v1/scans": ({ query }) => makeSamplePage(sampleScans, query),
   "GET /v1/scans/:id": (request) => ({ data: find("scan", sampleScans, request) }),
   "POST /v1/scans/:id/cancel": (request) => {
     const scan = find("scan", sampleScans, request);
@@ -101,9 +102,15 @@ const importAnswers: Record<string, SampleAnswer> = {
   },
 };
 
+const scheduleAnswers: Record<string, SampleAnswer> = {
+  "GET /v1/schedules": ({ query }) => makeSamplePage(sampleSchedules, query),
+  "GET /v1/schedules/:id": (request) => ({ data: find("schedule", sampleSchedules, request) }),
+  "GET /v1/schedules/:id/runs": (request) => makeSamplePage(listSampleRuns(find("schedule", sampleSchedules, request)), request.query),
+};
+
 /** The sample data has none of these. */
 const emptyLists: Record<string, SampleAnswer> = Object.fromEntries(
-  ["webhooks", "notifications", "schedules"].map((noun) => [`GET /v1/${noun}`, ({ query }: FastifyRequest) => makeSamplePage([], query)]),
+  ["webhooks", "notifications"].map((noun) => [`GET /v1/${noun}`, ({ query }: FastifyRequest) => makeSamplePage([], query)]),
 );
 
 const targetAnswers: Record<string, SampleAnswer> = {
@@ -173,6 +180,7 @@ export const sampleAnswers: Record<string, SampleAnswer> = {
   ...riskAnswers,
   ...reportAnswers,
   ...importAnswers,
+  ...scheduleAnswers,
   ...emptyLists,
   "GET /v1/results/:id": sendResult,
   "GET /v1/scans/results/:id": sendResult,

@@ -16,6 +16,9 @@ export interface FinishedSample {
   sample: EngineSample;
 }
 
+/** The one whose target does not answer is made by a schedule. */
+const scheduledIndex = 1;
+
 const minutesOf = (index: number) => index * 60;
 
 function presentTargets(sample: EngineSample, index: number): ScanTarget[] {
@@ -59,6 +62,7 @@ function makeFinished(sample: EngineSample, index: number): FinishedSample {
     risks: { new_open: changes("new_open"), still_open: changes("still_open"), closed: changes("closed") },
     options: engine.options.parse({}),
     ...(complete ? {} : { error: failure }),
+    ...(index === scheduledIndex ? { scheduled_by: sampleId("schedule", 1) } : {}),
     created_at: sampleTime(minutesOf(index)),
     started_at: sampleTime(minutesOf(index) + 1),
     finished_at: sampleTime(minutesOf(index) + 10),

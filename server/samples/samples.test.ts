@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import type { Risk } from "@periscan/contract/risk.ts";
 import { isFinalState, Scan, ScanState, ScanType } from "@periscan/contract/scan.ts";
 import { ScanDocument } from "@periscan/contract/scan-document.ts";
+import type { Schedule, ScheduleRun } from "@periscan/contract/schedule.ts";
 import type { Source } from "@periscan/contract/source.ts";
 import type { Target } from "@periscan/contract/target.ts";
 import pg from "pg";
@@ -145,6 +146,10 @@ test("filters and pages work on the sample data", async () => {
   expect((await filtered("/v1/targets", { target: ["HTTP://SITE.TEST:36735/"] })).data).toMatchObject([{ id: "1006" }]);
   expect((await filtered("/v1/targets", { label: ["Build server"] })).data).toMatchObject([{ id: "456" }]);
   expect((await filtered("/v1/scans", { scheduled_by: ["x"] })).data).toEqual([]);
+  const [schedule] = (await get<Schedule[]>("/v1/schedules")).data;
+  expect((await filtered("/v1/scans", { scheduled_by: [schedule?.id] })).data).toMatchObject([{ id: schedule?.last_scan_id }]);
+  expect((await get<Schedule>(`/v1/schedules/${schedule?.id}`)).data).toEqual(schedule);
+  expect((await get<ScheduleRun[]>(`/v1/schedules/${schedule?.id}/runs`)).data).toMatchObject([{ state: "started", scan_id: schedule?.last_scan_id }]);
   for (const [path, filters] of [
     ["/v1/risks", { "risk_definition.scan_type": ["NMAP", "SSLYZE"] }],
     ["/v1/scans", {}],

@@ -194,6 +194,7 @@ export async function findSampleWorld(server: TestServer, key: Record<string, st
   const [risk] = await rows<Risk>("/v1/risks");
   const ended = scans.find(({ state, type }) => state === "SUCCEEDED" && type === "NMAP");
   const [report] = await rows<{ id: string }>("/v1/reports");
+  const [schedule] = await rows<{ id: string }>("/v1/schedules");
   const [source] = await rows<{ id: string }>("/v1/sources");
   const sourceId = source?.id ?? "";
   const targetId = target?.id ?? "";
@@ -202,7 +203,8 @@ export async function findSampleWorld(server: TestServer, key: Record<string, st
     report: report?.id ?? "",
     source: sourceId,
     newSource: async () => sourceId,
-    ...{ schedule: "none", newSchedule: none, webhook: "none", newWebhook: none, notification: "none", newNotification: none, newDelivery: none },
+    schedule: schedule?.id ?? "",
+    ...{ newSchedule: none, webhook: "none", newWebhook: none, notification: "none", newNotification: none, newDelivery: none },
     scan: ended?.id ?? "",
     result: ended?.results.at(-1)?.result_id ?? "",
     risk: risk?.id ?? "",
