@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type FaultySite, faultCases, type StartedSite, startFaultySite } from "../../test/targets/faulty-site.ts";
 import { hostilePages } from "../../test/targets/hostile-pages.ts";
 import { makeTestCertificate } from "../../test/targets/make-test-certificate.ts";
+import { withInstallLock } from "../kit/install.ts";
 import { testEnginesFolder } from "../kit/testing.ts";
 import type { Alert } from "./api-answers.ts";
 import { readRuleAddOn } from "./build-zap.ts";
@@ -26,7 +27,8 @@ let zap: RunningZap;
 let loaded: Rules;
 
 beforeAll(async () => {
-  await installOurs({ enginesFolder: testEnginesFolder, signal: never, say: () => {} });
+  const context = { enginesFolder: testEnginesFolder, signal: never, say: () => {} };
+  await withInstallLock("zap", context, () => installOurs(context));
   const folder = join(testEnginesFolder, readRuleAddOn().folderName);
   expect(existsSync(folder)).toBe(true);
   zap = await startZap({ zap: { kind: "ours", folder }, homeFolder: join(home, "zap"), memoryBytes: 900 * 1024 ** 2, signal: never });
