@@ -19,6 +19,7 @@ import { leaseSeconds } from "./scans/claim-task.ts";
 import { failResults, makeResults } from "./scans/make-results.ts";
 import { createTaskPicker } from "./scans/pick-task.ts";
 import { reapTasks } from "./scans/reap.ts";
+import { createEngineReaper } from "./scans/reap-engines.ts";
 import { createTaskBell } from "./scans/task-bell.ts";
 import { runDueSchedules } from "./schedules/run-due.ts";
 import { readClock } from "./schedules/schedule-rows.ts";
@@ -156,8 +157,10 @@ async function work<T extends object>({ boss, log }: Services, queue: string, { 
 /** Leases count only once the workers had time to come back: while no server ran nobody could renew them. */
 function startReaper(services: Services): () => Promise<void> {
   const startedAt = performance.now();
+  const reapEngines = createEngineReaper(services);
   return everySecond(services, "reaper", async () => {
     await reapTasks(services, { leasesCount: performance.now() - startedAt > leaseSeconds * 1000 });
+    await reapEngines();
     await releaseScans(services);
     await expireAcceptances(services.db);
     await failOverdueReports(services.db);
