@@ -8,7 +8,8 @@ import { pinForTest, runForTest, testEnginesFolder } from "../kit/testing.ts";
 import { covers, describeCoverage } from "./coverage.ts";
 import { nmap, nmapUdp } from "./index.ts";
 import { TcpOptions } from "./options.ts";
-import { buildArguments, createRunner } from "./run.ts";
+import { buildArguments } from "./run.ts";
+import { createRunner } from "./runner.ts";
 import { assessPort } from "./threat-levels.ts";
 
 describe("a port list", () => {

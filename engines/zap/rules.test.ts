@@ -13,7 +13,8 @@ import { installOurs } from "./install.ts";
 import { ActiveOptions } from "./options.ts";
 import { type Rules, readRules } from "./read-rules.ts";
 import { rules } from "./rules.ts";
-import { type SiteScan, scanSite } from "./scan-site.ts";
+import { scanSite } from "./scan-site.ts";
+import type { SiteScan } from "./site-task.ts";
 import { startProxy } from "./start-proxy.ts";
 import { type RunningZap, startZap } from "./start-zap.ts";
 
