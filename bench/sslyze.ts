@@ -5,8 +5,8 @@ import { pinForTest, runForTest, testEnginesFolder } from "@periscan/engines/kit
 import { pythonOf } from "@periscan/engines/sslyze/install.ts";
 import { SslyzeOptions } from "@periscan/engines/sslyze/options.ts";
 import { planTarget } from "@periscan/engines/sslyze/plan-ports.ts";
-import { runner } from "@periscan/engines/sslyze/run.ts";
 import { buildArguments, listCommands } from "@periscan/engines/sslyze/run-server.ts";
+import { runner } from "@periscan/engines/sslyze/runner.ts";
 
 // What Periscan adds to SSLyze: the same server with the same commands, by a bare `sslyze` and by the engine; and 16 servers, by one bare
 // `sslyze` for all and by the engine, which starts one for each. The servers run in a process of their own on loopback.

@@ -21,6 +21,7 @@ import { leaseSeconds } from "./scans/claim-task.ts";
 import { failResults } from "./scans/make-results.ts";
 import { createTaskPicker } from "./scans/pick-task.ts";
 import { reapTasks } from "./scans/reap.ts";
+import { createEngineReaper } from "./scans/reap-engines.ts";
 import { createTaskBell } from "./scans/task-bell.ts";
 import { runDueSchedules } from "./schedules/run-due.ts";
 import { readClock } from "./schedules/schedule-rows.ts";
@@ -164,6 +165,7 @@ const sweepSeconds = 600;
 /** Leases count only once the workers had time to come back: while no server ran nobody could renew them. */
 function startReaper(services: Services): () => Promise<void> {
   const startedAt = performance.now();
+  const reapEngines = createEngineReaper(services);
   let sweptAt = Number.NEGATIVE_INFINITY;
   return everySecond(services, "reaper", async () => {
     if (performance.now() - sweptAt > sweepSeconds * 1000) {
@@ -171,6 +173,7 @@ function startReaper(services: Services): () => Promise<void> {
       await sweepImports(services);
     }
     await reapTasks(services, { leasesCount: performance.now() - startedAt > leaseSeconds * 1000 });
+    await reapEngines();
     await releaseScans(services);
     await expireAcceptances(services.db);
     await failOverdueReports(services.db);

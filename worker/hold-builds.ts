@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, statSync } from "node:fs";
 
 export interface BuildHolds {
-  /** Keeps the folder open, so that no install takes it for one that nobody uses. Does nothing where it is not there. */
+  /** Keeps the folder open, so that no install takes it for one that nobody uses. Does nothing where it is not there, or cannot be opened. */
   hold(folder: string): void;
   release(): void;
 }
@@ -11,12 +11,15 @@ export function createBuildHolds(): BuildHolds {
   const held = new Map<string, number>();
   return {
     hold(folder) {
-      const inode = statSync(folder, { throwIfNoEntry: false })?.ino;
       const before = held.get(folder);
-      // One that was removed and installed anew is another folder.
-      if (inode === undefined || (before !== undefined && fstatSync(before).ino === inode)) return;
-      if (before !== undefined) closeSync(before);
-      held.set(folder, openSync(folder, "r"));
+      try {
+        // One that was removed and installed anew is another folder.
+        if (before !== undefined && fstatSync(before).ino === statSync(folder).ino) return;
+        held.set(folder, openSync(folder, "r"));
+        if (before !== undefined) closeSync(before);
+      } catch {
+        // The engine's own probe says what is missing.
+      }
     },
     release() {
       for (const fd of held.values()) closeSync(fd);

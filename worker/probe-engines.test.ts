@@ -4,7 +4,9 @@ import { join } from "node:path";
 import type { Engine } from "@periscan/engines/kit/engine.ts";
 import { withInstallLock } from "@periscan/engines/kit/install.ts";
 import { nmap, nmapUdp } from "@periscan/engines/nmap/index.ts";
+import { sslyze } from "@periscan/engines/sslyze/index.ts";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { createBuildHolds } from "./hold-builds.ts";
 import { createEngineProbe } from "./probe-engines.ts";
 
 let enginesFolder: string;
@@ -65,6 +67,14 @@ test("two scan types of one program start it once", async () => {
   vi.stubEnv("PATH", `${enginesFolder}:${process.env.PATH}`);
   expect(await createProbe([nmap, nmapUdp])()).toMatchObject([{ version: "Nmap 7.99" }, { version: "Nmap 7.99" }]);
   expect(readFileSync(starts, "utf8")).toBe("start\n");
+});
+
+test("a folder of engines that cannot be read is no fault of the worker's: each engine says what is missing", async () => {
+  const file = join(enginesFolder, "file");
+  writeFileSync(file, "");
+  const holds = createBuildHolds();
+  const probe = createEngineProbe({ engines: [nmap, sslyze], enginesFolder: file, memoryMegabytes: 4096, hold: holds.hold });
+  expect(await probe()).toMatchObject([{ ready: true }, { ready: false, missing: expect.stringContaining("not installed") }]);
 });
 
 test("an engine that needs more memory than the worker has is not ready, and says what would mend it; a folder that is not there yet is no fault", async () => {

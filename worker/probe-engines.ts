@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { EngineStatus } from "@periscan/contract/worker-protocol.ts";
 import type { Engine } from "@periscan/engines/kit/engine.ts";
@@ -33,9 +33,13 @@ export function createEngineProbe({ engines, enginesFolder, memoryMegabytes, hol
   };
 }
 
-/** Changes with each file and folder that comes or goes in it. */
+/** Changes with each file and folder that comes or goes in it. One that cannot be read has none. */
 function listEntries(folder: string): string {
-  return existsSync(folder) ? readdirSync(folder).sort().join("/") : "";
+  try {
+    return readdirSync(folder).sort().join("/");
+  } catch {
+    return "";
+  }
 }
 
 async function probeEngine(engine: Engine, { enginesFolder, memoryMegabytes, hold }: Omit<Probing, "engines" | "now">): Promise<EngineStatus> {

@@ -4,10 +4,16 @@ import { Worker } from "node:worker_threads";
 import type { Task } from "@periscan/contract/worker-protocol.ts";
 import { EngineError } from "@periscan/engines/kit/engine.ts";
 import type { ReadingInput, ReadingMessage } from "./reading-thread.ts";
-import type { TaskContext } from "./run-task.ts";
+import type { ServerClient } from "./server-client.ts";
 
 /** The memory of the thread that reads a file. A file whose reading takes more ends that thread alone. */
 export const importMemoryMegabytes = 1024;
+
+interface ImportContext {
+  client: ServerClient;
+  /** Each reading gets a folder of its own in here. */
+  workFolder: string;
+}
 
 interface Reading {
   signal: AbortSignal;
@@ -19,7 +25,7 @@ interface Reading {
  * the memory of the tasks beside it. Throws EngineError `import.unreadable` where nothing of the file could be read, and `import.incomplete`
  * where only a part could be.
  */
-export async function runImport(task: Task, context: Pick<TaskContext, "client" | "workFolder">, { signal, onProgress }: Reading): Promise<void> {
+export async function runImport(task: Task, context: ImportContext, { signal, onProgress }: Reading): Promise<void> {
   if (task.import?.known && (await context.client.recall(task.task_id, task.attempt, signal))) return;
   const folder = await mkdtemp(join(context.workFolder, "import-"));
   try {

@@ -4,7 +4,7 @@ import { native } from "./native.ts";
 import { type NmapOptions, TcpOptions, UdpOptions } from "./options.ts";
 import { view } from "./view.ts";
 
-const loadRunner = async (needsRaw: boolean) => (await import("./run.ts")).createRunner({ needsRaw });
+const loadRunner = async (needsRaw: boolean) => (await import("./runner.ts")).createRunner({ needsRaw });
 
 const shared = {
   program: "nmap",

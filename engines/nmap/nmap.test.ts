@@ -10,7 +10,8 @@ import { covers, describeCoverage } from "./coverage.ts";
 import { nmap, nmapUdp } from "./index.ts";
 import { TcpOptions } from "./options.ts";
 import { connectNote } from "./read-outcome.ts";
-import { buildArguments, createRunner } from "./run.ts";
+import { buildArguments } from "./run.ts";
+import { createRunner } from "./runner.ts";
 import { assessPort } from "./threat-levels.ts";
 
 describe("a port list", () => {

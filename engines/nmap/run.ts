@@ -1,22 +1,11 @@
 import { isIPv6 } from "node:net";
-import { EngineError, type EngineEvent, type EngineRunner, type EngineTask, ParseError, type PinnedTarget, type RunContext } from "../kit/engine.ts";
+import { EngineError, type EngineEvent, type EngineTask, ParseError, type PinnedTarget, type RunContext } from "../kit/engine.ts";
 import { findProgram } from "../kit/find-program.ts";
 import { type EngineProcess, startProcess } from "../kit/start-process.ts";
-import { findPrivilege, install, probe, rawSocketsMissing } from "./install.ts";
+import { findPrivilege, rawSocketsMissing } from "./install.ts";
 import { isUdp, type NmapOptions } from "./options.ts";
-import { readNmapFile } from "./read-nmap-file.ts";
 import { type NmapEvent, readNmapXml } from "./read-nmap-xml.ts";
 import { type RunFacts, readOutcome } from "./read-outcome.ts";
-import { testTcp, testUdp } from "./self-test.ts";
-
-/** What runs Nmap for one of its two scan types. */
-export const createRunner = (settings: { needsRaw: boolean }): EngineRunner => ({
-  probe: () => probe(settings),
-  install,
-  run: runNmap,
-  read: readNmapFile,
-  selfTest: settings.needsRaw ? testUdp : testTcp,
-});
 
 /** One Nmap for the task's IPv4 addresses, then one for its IPv6 addresses. */
 export async function* runNmap(task: EngineTask, context: RunContext): AsyncIterable<EngineEvent> {

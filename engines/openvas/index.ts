@@ -23,5 +23,5 @@ export const openvas: Engine = {
   describeCoverage,
   view,
   native,
-  load: async () => (await import("./run.ts")).runner,
+  load: async () => (await import("./runner.ts")).runner,
 };

@@ -18,7 +18,7 @@ import { Options } from "./options.ts";
 import { askOsp, type OspAddress } from "./osp-client.ts";
 import { type ReportOutcome, readOpenvasXml } from "./read-openvas-xml.ts";
 import { writeStart } from "./remote-scan.ts";
-import { runner } from "./run.ts";
+import { runner } from "./runner.ts";
 import { sweep } from "./scanner.ts";
 import { rateScore, readScore } from "./threat-levels.ts";
 import { stopScanner } from "./use-scanner.ts";

@@ -1,22 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { EngineError, type EngineEvent, type EngineRunner, type EngineTask, ParseError, type PinnedTarget, type RunContext } from "../kit/engine.ts";
+import { EngineError, type EngineEvent, type EngineTask, ParseError, type PinnedTarget, type RunContext } from "../kit/engine.ts";
 import type { FeedCoverage } from "./coverage.ts";
 import { askDigest, askState, type FeedIndex, loadIndex, originOf } from "./feed.ts";
-import { install, probe } from "./install.ts";
 import { findVanished } from "./look-again.ts";
 import type { OpenvasOptions } from "./options.ts";
 import { OspRefusal } from "./osp-client.ts";
-import { readOpenvasFile } from "./read-openvas-file.ts";
 import { type HostReport, type RunFacts, readOutcome } from "./read-outcome.ts";
 import { Reading } from "./reading.ts";
 import { openScan, type RemoteScan } from "./remote-scan.ts";
-import { selfTest } from "./self-test.ts";
 import { createTestCatalogue, type TestCatalogue } from "./test-catalogue.ts";
 import { type UsedScanner, useScanner } from "./use-scanner.ts";
 import { writeHostResults } from "./write-result.ts";
-
-export const runner: EngineRunner = { probe, install, run: runOpenvas, read: readOpenvasFile, selfTest };
 
 /** How often the scan is looked at. */
 const pollSeconds = 1;

@@ -10,7 +10,7 @@ import type { EngineEvent, PinnedTarget, RunContext } from "../kit/engine.ts";
 import { pinForTest, testEnginesFolder } from "../kit/testing.ts";
 import { pythonOf } from "./install.ts";
 import { SslyzeOptions } from "./options.ts";
-import { runner } from "./run.ts";
+import { runner } from "./runner.ts";
 import { address, findProcesses, installForTest, outcomeOf, outcomesOf, pinServer, risksOf, scan, serve, serverName } from "./testing.ts";
 
 beforeAll(installForTest, 300_000);

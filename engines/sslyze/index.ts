@@ -2,11 +2,8 @@ import { bracket, type ParsedTarget } from "@periscan/contract/target-syntax.ts"
 import type { Engine } from "../kit/engine.ts";
 import { covers, describeCoverage } from "./coverage.ts";
 import { native } from "./native.ts";
-import { listPorts, maxPorts, SslyzeOptions } from "./options.ts";
+import { listPorts, maxPorts, processesPerTask, SslyzeOptions } from "./options.ts";
 import { view } from "./view.ts";
-
-/** How many SSLyze processes one task runs side by side, one a port: each is bound by latency and takes 65 MB. */
-export const processesPerTask = 4;
 
 /** How a server speaks TLS: versions, cipher suites, certificates, known flaws. */
 export const sslyze: Engine = {
@@ -29,7 +26,7 @@ export const sslyze: Engine = {
   describeCoverage,
   view,
   native,
-  load: async () => (await import("./run.ts")).runner,
+  load: async () => (await import("./runner.ts")).runner,
 };
 
 function refuses(target: ParsedTarget): string | undefined {

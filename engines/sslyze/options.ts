@@ -24,6 +24,9 @@ export const SslyzeOptions = z.strictObject({
 });
 export type SslyzeOptions = z.infer<typeof SslyzeOptions>;
 
+/** How many SSLyze processes one task runs side by side, one a port: each is bound by latency and takes 65 MB. */
+export const processesPerTask = 4;
+
 /** The ports of a list such as `443,8443`, each once, sorted. */
 export function listPorts(text: string): number[] {
   return [...new Set(text.split(",").map(Number))].sort((a, b) => a - b);

@@ -1,9 +1,8 @@
 import { isIP, isIPv6 } from "node:net";
 import { EngineError, ParseError, type PinnedTarget, type RunContext } from "../kit/engine.ts";
 import { type EngineProcess, startProcess } from "../kit/start-process.ts";
-import { processesPerTask } from "./index.ts";
 import { pythonOf } from "./install.ts";
-import type { SslyzeOptions } from "./options.ts";
+import { processesPerTask, type SslyzeOptions } from "./options.ts";
 import type { PortPlan } from "./plan-ports.ts";
 import { readSslyzeJson, type SslyzeDocument } from "./read-sslyze-json.ts";
 

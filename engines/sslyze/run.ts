@@ -1,18 +1,13 @@
 import { existsSync, readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { isAbsolute } from "node:path";
-import { EngineError, type EngineEvent, type EngineRunner, type EngineTask, type PinnedTarget, type RunContext } from "../kit/engine.ts";
+import { EngineError, type EngineEvent, type EngineTask, type PinnedTarget, type RunContext } from "../kit/engine.ts";
 import { hasSilentRefusals } from "./find-suites.ts";
-import { processesPerTask } from "./index.ts";
-import { folderName, install, probe, pythonOf, sslyzeMissing } from "./install.ts";
-import type { SslyzeOptions } from "./options.ts";
+import { pythonOf, sslyzeMissing } from "./install.ts";
+import { processesPerTask, type SslyzeOptions } from "./options.ts";
 import { planTarget } from "./plan-ports.ts";
 import { type PortReport, readOutcome } from "./read-outcome.ts";
-import { readSslyzeFile } from "./read-sslyze-file.ts";
 import { LateError, type ServerScan, scanServer, stillAnswers } from "./run-server.ts";
-import { selfTest } from "./self-test.ts";
-
-export const runner: EngineRunner = { build: folderName, probe, install, run: runSslyze, read: readSslyzeFile, selfTest };
 
 interface TargetScan {
   target: PinnedTarget;

@@ -6,7 +6,7 @@ import { startTlsServers, type TlsServerSettings, type TlsServers } from "../../
 import type { EngineEvent, PinnedTarget, RunContext } from "../kit/engine.ts";
 import { pinForTest, runForTest, testEnginesFolder } from "../kit/testing.ts";
 import { SslyzeOptions } from "./options.ts";
-import { runner } from "./run.ts";
+import { runner } from "./runner.ts";
 
 export const address = "127.0.0.1";
 /** What the certificates of the test's servers are for. */

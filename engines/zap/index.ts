@@ -5,7 +5,7 @@ import { native } from "./native.ts";
 import { ActiveOptions, PassiveOptions, type ZapOptions } from "./options.ts";
 import { view } from "./view.ts";
 
-const loadRunner = async (type: ScanType) => (await import("./run.ts")).createRunner(type);
+const loadRunner = async (type: ScanType) => (await import("./runner.ts")).createRunner(type);
 
 const shared = {
   program: "zap",

@@ -58,7 +58,7 @@ export async function install(context: InstallContext): Promise<void> {
   });
 }
 
-/** Builds a ZAP with the rules of addon/, where it is not there yet. */
+/** Builds a ZAP with the rules of addon/, where it is not there yet. Under the install lock. */
 export async function installOurs(context: InstallContext): Promise<void> {
   if (process.env.PERISCAN_ZAP_URL || process.env.ZAP_HOME) return;
   if (!findProgram("mvn")) await installSystemPackage("Maven", { "apt-get": ["maven"], dnf: ["maven"], apk: ["maven"] }, context);

@@ -1,7 +1,7 @@
 import { type Message, readHeader, readStatus, type ZapApi } from "./api-answers.ts";
 import { ZapApiError } from "./call-zap.ts";
 import { formatStart, isInScope, type Origin } from "./origin.ts";
-import type { SiteScan, SiteTask } from "./scan-site.ts";
+import type { SiteScan, SiteTask } from "./site-task.ts";
 
 const refusals = new Set([401, 403, 407]);
 

@@ -3,7 +3,7 @@ import { type FetchedPage, readHeader, readStatus } from "./api-answers.ts";
 import { clip } from "./clean-text.ts";
 import { fetchRule, formatScope } from "./coverage.ts";
 import { formatOrigin, formatStart, type Origin, readPlace } from "./origin.ts";
-import type { SiteScan } from "./scan-site.ts";
+import type { SiteScan } from "./site-task.ts";
 
 const maxUrls = 2000;
 

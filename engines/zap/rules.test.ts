@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type FaultySite, faultCases, type StartedSite, startFaultySite } from "../../test/targets/faulty-site.ts";
 import { hostilePages } from "../../test/targets/hostile-pages.ts";
 import { makeTestCertificate } from "../../test/targets/make-test-certificate.ts";
+import { withInstallLock } from "../kit/install.ts";
 import { testEnginesFolder } from "../kit/testing.ts";
 import type { Alert } from "./api-answers.ts";
 import { readRuleAddOn } from "./build-zap.ts";
@@ -12,7 +13,8 @@ import { installOurs } from "./install.ts";
 import { ActiveOptions } from "./options.ts";
 import { type Rules, readRules } from "./read-rules.ts";
 import { rules } from "./rules.ts";
-import { type SiteScan, scanSite } from "./scan-site.ts";
+import { scanSite } from "./scan-site.ts";
+import type { SiteScan } from "./site-task.ts";
 import { startProxy } from "./start-proxy.ts";
 import { type RunningZap, startZap } from "./start-zap.ts";
 
@@ -26,7 +28,8 @@ let zap: RunningZap;
 let loaded: Rules;
 
 beforeAll(async () => {
-  await installOurs({ enginesFolder: testEnginesFolder, signal: never, say: () => {} });
+  const context = { enginesFolder: testEnginesFolder, signal: never, say: () => {} };
+  await withInstallLock("zap", context, () => installOurs(context));
   const folder = join(testEnginesFolder, readRuleAddOn().folderName);
   expect(existsSync(folder)).toBe(true);
   zap = await startZap({ zap: { kind: "ours", folder }, homeFolder: join(home, "zap"), memoryBytes: 900 * 1024 ** 2, signal: never });

@@ -1,35 +1,19 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Outcome } from "@periscan/contract/outcome.ts";
-import type { ScanType } from "@periscan/contract/scan.ts";
-import { EngineError, type EngineEvent, type EngineRunner, type EngineTask, type PinnedTarget, type RunContext } from "../kit/engine.ts";
-import { readRuleAddOn } from "./build-zap.ts";
+import { EngineError, type EngineEvent, type EngineTask, type PinnedTarget, type RunContext } from "../kit/engine.ts";
 import { ZapApiError } from "./call-zap.ts";
 import { chooseOrigin } from "./choose-origin.ts";
 import { findZap, type Zap } from "./find-zap.ts";
-import { install, listContent, probe } from "./install.ts";
+import { listContent } from "./install.ts";
 import { type Lease, leaseZap } from "./lease-zap.ts";
 import { logIn } from "./log-in.ts";
 import { observe } from "./observe.ts";
 import type { ZapOptions } from "./options.ts";
 import { formatOrigin, type Origin } from "./origin.ts";
-import { readZapFile } from "./read-zap-file.ts";
 import { readSiteText } from "./read-zap-json.ts";
 import { scanSite, UnreachableError } from "./scan-site.ts";
-import { selfTest } from "./self-test.ts";
 import { startProxy } from "./start-proxy.ts";
 import { writeSite } from "./write-site.ts";
-
-/** What runs ZAP for one of its two scan types. */
-export const createRunner = (type: ScanType): EngineRunner => ({
-  get build() {
-    return readRuleAddOn().folderName;
-  },
-  probe: (context) => probe(type, context),
-  install,
-  run: runZap,
-  read: readZapFile,
-  selfTest: (context) => selfTest(type, context),
-});
 
 /** The targets one after the other, in one ZAP with a session each. */
 export async function* runZap(task: EngineTask, context: RunContext): AsyncIterable<EngineEvent> {

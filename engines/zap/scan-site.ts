@@ -1,46 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { TargetLogin } from "@periscan/contract/target.ts";
 import { bracket } from "@periscan/contract/target-syntax.ts";
 import { EngineError } from "../kit/engine.ts";
-import { type Alert, createApi, type FetchedPage, type Message, type ZapApi } from "./api-answers.ts";
-import { type CallZap, ZapApiError } from "./call-zap.ts";
+import { createApi, type Message, type ZapApi } from "./api-answers.ts";
+import { ZapApiError } from "./call-zap.ts";
 import { cutUrl, judgeEnd, judgePages, judgeStart } from "./judge-site.ts";
-import type { ZapOptions } from "./options.ts";
-import { formatOrigin, formatScope, formatStart, isInScope, type Origin } from "./origin.ts";
-import type { Rules } from "./read-rules.ts";
-import type { AllowProxy } from "./start-proxy.ts";
-import type { RunningZap } from "./start-zap.ts";
-
-export interface SiteTask {
-  call: CallZap;
-  readRuleErrors: RunningZap["readRuleErrors"];
-  proxy: AllowProxy;
-  rules: Rules;
-  origin: Origin;
-  options: ZapOptions;
-  isActive: boolean;
-  login: TargetLogin | undefined;
-  signal: AbortSignal;
-  /** The share that is done, 0 to 1. */
-  report(fraction: number): void;
-}
-
-/** What a scan of one site saw. */
-export interface SiteScan {
-  /** The first answer to the start page. */
-  start: Message;
-  pages: FetchedPage[];
-  alerts: Alert[];
-  /** The request and answer of some alerts, by the id of their message. */
-  messages: Map<string, Message>;
-  /** The ids of the rules that ran to their end. */
-  ran: string[];
-  /** The spider had nothing left to fetch. */
-  whole: boolean;
-  /** Why not all was looked at; empty where all was. */
-  cut: string[];
-  notes: string[];
-}
+import { formatOrigin, formatScope, formatStart, isInScope } from "./origin.ts";
+import type { SiteScan, SiteTask } from "./site-task.ts";
 
 /** The site did not answer at all. */
 export class UnreachableError extends Error {}

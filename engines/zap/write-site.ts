@@ -4,7 +4,7 @@ import { type Alert, type Message, readStatus } from "./api-answers.ts";
 import { cleanText, clip } from "./clean-text.ts";
 import { type Coverage, formatScope, joinMarks } from "./coverage.ts";
 import { formatOrigin, formatStart, type Origin, readPlace } from "./origin.ts";
-import type { SiteScan } from "./scan-site.ts";
+import type { SiteScan } from "./site-task.ts";
 import { confidenceNames, riskNames } from "./threat-levels.ts";
 import { type ReportAlert, type ReportInstance, type ReportSite, toParagraphs } from "./zap-report.ts";
 

@@ -16,7 +16,7 @@ import { findZap } from "./find-zap.ts";
 import { zap, zapActive } from "./index.ts";
 import type { ZapOptions } from "./options.ts";
 import { readZapJson } from "./read-zap-json.ts";
-import { createRunner } from "./run.ts";
+import { createRunner } from "./runner.ts";
 import { startZap } from "./start-zap.ts";
 import { answerApp, answerLinks, serveSilence, serveSite } from "./test-site.ts";
 

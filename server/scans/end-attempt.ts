@@ -5,6 +5,7 @@ import { importFile, scanTarget, task } from "../db/schema.ts";
 import { importType } from "../imports/import-file.ts";
 import { findReader } from "../imports/recall-import.ts";
 import type { Services } from "../services.ts";
+import { queuedHours } from "./create-scan.ts";
 import { finishScan } from "./finish-scan.ts";
 import { lockAttempt } from "./lock-attempt.ts";
 
@@ -77,6 +78,8 @@ async function requeue(tx: Transaction, taskId: string, error: AttemptError): Pr
       state: "queued",
       leaseUntil: null,
       failures: sql`failures + 1`,
+      // It waits anew: a scan may have run for longer than a task may wait.
+      queuedUntil: sql`now() + make_interval(hours => ${queuedHours})`,
       availableAt: sql`now() + make_interval(secs => failures)`,
       errorCode: error.code,
       errorMessage: error.message,

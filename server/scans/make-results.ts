@@ -42,8 +42,10 @@ export async function makeResults(services: Pick<Services, "db" | "files">, scan
       failures.push(error);
     }
   }
-  if (failures.length === 0) await services.files.remove(importName(scanId));
   if (failures.length > 0) throw new AggregateError(failures, `${failures.length} of the scan's files could not be made`);
+  // Native output came before its outcome, so there may be some of outcomes that never came, and of scans without a native file.
+  await services.files.remove(importName(scanId));
+  await services.files.remove(`native/${scanId}`);
 }
 
 async function makeResult(
@@ -53,7 +55,6 @@ async function makeResult(
   const content = row.kind === "native" ? await readNative(db, files, owner) : [await renderResult(row.kind, document)];
   await files.write(resultFile(row), toAsync(content));
   await db.update(result).set({ state: "ready", error: null }).where(eq(result.id, row.id));
-  if (row.kind === "native") await files.remove(`native/${owner.id}`);
 }
 
 /** After the last try: the reader of a file is told, and the log has the cause. */

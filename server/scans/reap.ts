@@ -1,12 +1,10 @@
-import { ScanType } from "@periscan/contract/scan.ts";
 import { sql } from "drizzle-orm";
 import type { Transaction } from "../db/connect.ts";
 import type { Services } from "../services.ts";
-import { workerAliveSeconds } from "./create-scan.ts";
 import { type AttemptError, closeAttempt } from "./end-attempt.ts";
 import { lockScan } from "./lock-attempt.ts";
 
-interface Overdue {
+export interface Overdue {
   taskId: string;
   scanId: string;
   condition: ReturnType<typeof sql>;
@@ -16,11 +14,15 @@ interface Overdue {
 /** Each state that is not final has a limit, and this is what moves on what passed it. Safe in any number of servers at once. Answers how many it moved. */
 export async function reapTasks(services: Services, settings: { leasesCount: boolean }): Promise<number> {
   const overdue = [
-    ...(settings.leasesCount ? await find(services, lostLease, lost) : []),
-    ...(await find(services, passedDeadline, late)),
-    ...(await find(services, neverTaken, untaken)),
-    ...(await findWithoutEngine(services)),
+    ...(settings.leasesCount ? await findOverdue(services, lostLease, lost) : []),
+    ...(await findOverdue(services, passedDeadline, late)),
+    ...(await findOverdue(services, neverTaken, untaken)),
   ];
+  return moveOn(services, overdue);
+}
+
+/** Ends the attempts, or the waiting, of these tasks. Answers how many they are. */
+export async function moveOn(services: Services, overdue: Overdue[]): Promise<number> {
   for (const task of overdue) {
     const requeued = await services.db.transaction((tx) => close(tx, services, task));
     services.log.warn({ taskId: task.taskId, scanId: task.scanId, code: task.error.code, requeued }, "task moved on");
@@ -38,29 +40,8 @@ const late: AttemptError = { code: "task.deadline", message: "The time limit pas
 const neverTaken = sql`state = 'queued' and queued_until < now()`;
 const untaken: AttemptError = { code: "task.untaken", message: "No worker took it in time: check that a worker runs (`periscan doctor`).", retry: false };
 
-/** Workers are alive, but none of them has had this engine for a minute. */
-const engineGone = sql`state = 'queued' and created_at < now() - interval '1 minute'
-  and exists (select 1 from worker where seen_at > now() - make_interval(secs => ${workerAliveSeconds}))
-  and not exists (select 1 from worker, jsonb_array_elements(worker.engines) as engine
-    where seen_at > now() - make_interval(secs => ${workerAliveSeconds}) and engine ->> 'type' = task.type and ((engine ->> 'ready')::boolean or coalesce((engine ->> 'installing')::boolean, false)))`;
-const engineMissing: AttemptError = {
-  code: "engine.missing",
-  message: "No worker has the engine of this scan type: `periscan doctor` says what is missing, `periscan engines install` mends it.",
-  retry: false,
-};
-
-/** Which types those are is asked first: to look at every queued task each second would cost seconds with a million of them. */
-async function findWithoutEngine(services: Services): Promise<Overdue[]> {
-  const { rows } = await services.db.execute<{ type: string }>(sql`
-    select distinct engine ->> 'type' as type from worker, jsonb_array_elements(worker.engines) as engine
-    where seen_at > now() - make_interval(secs => ${workerAliveSeconds}) and ((engine ->> 'ready')::boolean or coalesce((engine ->> 'installing')::boolean, false))`);
-  const offered = new Set(rows.map(({ type }) => type));
-  const missing = ScanType.options.filter((type) => !offered.has(type));
-  const found = await Promise.all(missing.map((type) => find(services, sql`type = ${type} and ${engineGone}`, engineMissing)));
-  return found.flat();
-}
-
-async function find(services: Services, condition: Overdue["condition"], error: AttemptError): Promise<Overdue[]> {
+/** Some of the tasks that meet the condition, with what is to be said of them. */
+export async function findOverdue(services: Services, condition: Overdue["condition"], error: AttemptError): Promise<Overdue[]> {
   const { rows } = await services.db.execute<{ id: string; scan_id: string }>(sql`select id, scan_id from task where ${condition} limit 500`);
   return rows.map((row) => ({ taskId: row.id, scanId: row.scan_id, condition, error }));
 }

@@ -23,8 +23,8 @@ interface Row {
   /** The options for that port, and those that end a hanging target soon. */
   options(port: number): Record<string, unknown>;
   hanging: Record<string, unknown>;
-  /** The engine's processes, where they are the task's own. */
-  process?: RegExp;
+  /** The engine's processes that are the task's own. */
+  process: RegExp;
 }
 
 const asSite = (host: string, port: number) => `http://${host}:${port}/`;
@@ -36,7 +36,16 @@ const rows: Row[] = [
   sites("OWASP_ZAP_ACTIVE", /org\.zaproxy/, { max_minutes: 1 }),
   sites("NUCLEI", /\/nuclei /, { timeout_seconds: 1, retries: 0 }),
   ...(process.geteuid?.() === 0
-    ? [{ type: "OPENVAS" as const, name: (host: string) => host, options: (port: number) => ({ ports: `${port}` }), hanging: { host_timeout_minutes: 0.3 } }]
+    ? [
+        {
+          type: "OPENVAS" as const,
+          name: (host: string) => host,
+          options: (port: number) => ({ ports: `${port}` }),
+          hanging: { host_timeout_minutes: 0.3 },
+          // The scanner is all tasks', a scan's own processes call themselves `openvas: testing …`.
+          process: /^openvas/,
+        },
+      ]
     : []),
 ];
 
@@ -66,10 +75,10 @@ async function scanAll(
 const briefly = (ends: { row: Row; ended: Scan }[]) =>
   ends.map(({ row, ended }) => [row.type, ended.state, ended.targets[0]?.outcome, ended.error?.code, ended.risks.closed.length]);
 
-async function listen(server: ReturnType<typeof createServer>): Promise<number> {
+async function listen(server: ReturnType<typeof createServer>, { host = address, port = 0 } = {}): Promise<number> {
   const sockets = new Set<Socket>();
   server.on("connection", (socket) => sockets.add(socket.on("error", () => {})));
-  server.listen(0, address);
+  server.listen(port, host);
   await once(server, "listening");
   onTestFinished(() => {
     server.close();
@@ -139,6 +148,10 @@ describe("a target that answers no more", () => {
     const sitePort = await listen(site);
     const tls = await startTlsServers([{ address, port: 0, certificate: "expired", fails: { after: 60, how: "close" } }]);
     onTestFinished(() => tls[Symbol.asyncDispose]());
+    const openvas = rows.find(({ type }) => type === "OPENVAS");
+    const died = openvas && dieDuringOpenvas(openvas);
+    // Heard below, where the others have ended.
+    died?.catch(() => {});
     // One at a time, for the site dies by the count of its requests.
     const chosen = rows.filter(({ type }) => type === "SSLYZE" || type === "NUCLEI");
     const ends = await scanAll(chosen, (row) => {
@@ -155,21 +168,40 @@ describe("a target that answers no more", () => {
       );
       expect([type, end?.ended.state, end?.ended.targets[0]?.outcome], end?.ended.targets[0]?.reason).toEqual([type, "FAILED", "partial"]);
     }
+    if (died) expect(briefly(await died)).toEqual([["OPENVAS", "FAILED", "partial", "scan.incomplete", 0]]);
   });
 });
 
+/** A host of which one port makes a test of ours sleep; it dies while that sleeps. */
+async function dieDuringOpenvas(row: Row) {
+  const host = "127.0.0.66";
+  const servers = [createServer(() => {}), makeSite()];
+  const sockets = new Set<Socket>();
+  for (const server of servers) server.on("connection", (socket) => sockets.add(socket));
+  for (const [index, server] of servers.entries()) await listen(server, { host, port: 8099 - index });
+  const ends = scanAll([row], () => ({ target: host, options: { ports: "8090-8100" } }));
+  const isSleeping = async () => {
+    const running = await all(platform.client.scans.list({ type: ["OPENVAS"], state: ["RUNNING"] }));
+    return running.some(({ progress }) => progress >= 50);
+  };
+  await until(isSleeping, { what: "the sleeping test" });
+  for (const server of servers) server.close();
+  for (const socket of sockets) socket.destroy();
+  return ends;
+}
+
 test("an engine that is killed whenever it runs fails the scan and says so; nothing is left", async () => {
   const port = await listen(createServer(() => {}));
-  const chosen = rows.filter(({ process: pattern }) => pattern !== undefined);
+  const pattern = new RegExp(rows.map(({ process: own }) => own.source).join("|"));
   let over = false;
   const killing = (async () => {
     while (!over) {
-      for (const { pid } of findProcesses(platform.dataFolder, /-m sslyze|org\.zaproxy|\/nuclei /)) kill(pid);
+      for (const { pid } of findProcesses(platform.dataFolder, pattern)) kill(pid);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   })();
   try {
-    const ends = await scanAll(chosen, (row) => ({ target: row.name(address, port), options: {} }));
+    const ends = await scanAll(rows, (row) => ({ target: row.name(address, port), options: row.options(port) }));
     for (const { row, ended } of ends) {
       expect([row.type, ended.state, ended.targets[0]?.outcome], JSON.stringify(ended.error)).toEqual([row.type, "FAILED", "skipped"]);
       expect(ended.error).toMatchObject({ code: expect.stringMatching(/^engine\./), message: expect.stringMatching(/killed|ended|stopped/i) });
@@ -178,7 +210,7 @@ test("an engine that is killed whenever it runs fails the scan and says so; noth
     over = true;
     await killing;
   }
-  expect(findProcesses(platform.dataFolder, /-m sslyze|org\.zaproxy|\/nuclei /)).toEqual([]);
+  expect(findProcesses(platform.dataFolder, pattern)).toEqual([]);
 });
 
 test("ten scans of mixed types at once all end, within the memory that the worker has", async () => {
@@ -217,6 +249,7 @@ test("ten scans of mixed types at once all end, within the memory that the worke
 });
 
 describe("an engine", () => {
+  // SSLyze has no content, and ZAP's rules are in its build: only a user's own ZAP can have none, which engines/zap/zap.test.ts shows.
   test.each([
     ["that is missing", () => ({ PERISCAN_ENGINES: makeFolder() }), rows, /install/],
     [
@@ -240,18 +273,68 @@ describe("an engine", () => {
     }
   });
 
+  // Each stand-in answers a probe as the real program does, and a scan by half a document.
   test("whose output is cut or hostile fails the scan, and its target is not clean", async () => {
     const port = await listen(makeSite());
     const enginesFolder = makeFolder();
-    // Its probe is answered as by the real one, its scan by half a document.
+    const programs = makeFolder();
     standIn(pythonOf(enginesFolder), `case "$*" in *importlib*) echo 6.3.1;; *) printf '{"server_scan_results": [{"server_location": {"<b>';; esac`);
-    await using other = await startTestPlatform({ environment: { ...environment, PERISCAN_ENGINES: enginesFolder } });
-    const { id } = await other.client.scans.create({ type: "SSLYZE", targets: [`${address}:${port}`] });
-    const ended = await other.client.waitForScan(id);
-    expect(ended).toMatchObject({ state: "FAILED", risks: { new_open: [] } });
-    expect(ended.targets[0]?.outcome).not.toBe("complete");
+    standIn(join(programs, "nmap"), `case "$*" in *--version*) echo 'Nmap version 7.93';; *) printf '<nmaprun scanner="nmap"><host><status state="up"';; esac`);
+    standIn(join(programs, "nuclei"), `case "$*" in *-version*) echo 'Nuclei Engine Version: v3.7.1';; *) printf '{"template-id":"<b>","info":{"name"';; esac`);
+    const cut = {
+      PERISCAN_ENGINES: enginesFolder,
+      PATH: `${programs}:${process.env.PATH}`,
+      PERISCAN_ZAP_URL: `http://${address}:${await listen(makeCutZap())}`,
+      PERISCAN_ZAP_KEY: "key",
+      PERISCAN_OPENVAS: await listenCutOpenvas(),
+    };
+    await using other = await startTestPlatform({ environment: { ...environment, ...cut } });
+    const wanted: [ScanType, string][] = [
+      ["NMAP", address],
+      ["NMAP_UDP", address],
+      ["OPENVAS", address],
+      ["SSLYZE", `${address}:${port}`],
+      ["OWASP_ZAP", asSite(address, port)],
+      ["OWASP_ZAP_ACTIVE", asSite(address, port)],
+      ["NUCLEI", asSite(address, port)],
+    ];
+    const ends = await Promise.all(
+      wanted.map(async ([type, target]) => other.client.waitForScan((await other.client.scans.create({ type, targets: [target] })).id)),
+    );
+    for (const { type, state, risks, targets, error } of ends) {
+      expect([type, state, risks.new_open], JSON.stringify(error)).toEqual([type, "FAILED", []]);
+      expect(targets[0]?.outcome, type).not.toBe("complete");
+    }
   });
 });
+
+const makeCutZap = () =>
+  createHttpServer((request, response) => {
+    response
+      .writeHead(200, { "content-type": "application/json" })
+      .end(request.url?.includes("core/view/version") ? '{"version":"2.17.0"}' : '{"rules":[{"<b>');
+  });
+
+/** Answers the path of its socket. */
+async function listenCutOpenvas(): Promise<string> {
+  const sample = readFileSync(new URL("../../engines/openvas/samples/osp/one.xml", import.meta.url), "utf8");
+  const version = /<get_version_response.*?<\/get_version_response>/s.exec(sample)?.[0] ?? "";
+  const server = createServer({ allowHalfOpen: true }, (connection) => {
+    let request = "";
+    connection
+      .on("error", () => {})
+      .on("data", (bytes) => {
+        request += bytes;
+      })
+      .on("end", () => connection.end(request.startsWith("<get_version") ? version : '<get_vts_response status="200"><vts><vt id="<b>'));
+  });
+  const path = join(makeFolder(), "osp.sock");
+  await once(server.listen(path), "listening");
+  onTestFinished(() => {
+    server.close();
+  });
+  return path;
+}
 
 function makeFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "periscan-bad-days-"));

@@ -1,7 +1,6 @@
 package io.periscan.zap.active;
 
 import io.periscan.zap.Rule;
-import io.periscan.zap.RuleStats;
 import io.periscan.zap.page.Page;
 import java.io.IOException;
 import java.util.Collections;
@@ -38,15 +37,7 @@ abstract class PageRule extends AbstractAppPlugin implements ActiveRule {
     @Override
     public final void scan() {
         if (isStop()) return;
-        String url = getBaseMsg().getRequestHeader().getURI().toString();
-        try {
-            probe(Page.ofAnswer(getBaseMsg()));
-            RuleStats.ran();
-        } catch (IOException unanswered) {
-            RuleStats.unanswered(rule.id(), url, unanswered);
-        } catch (RuntimeException | StackOverflowError broken) {
-            RuleStats.failed(rule.id(), url, broken);
-        }
+        count(getBaseMsg().getRequestHeader().getURI().toString(), () -> probe(Page.ofAnswer(getBaseMsg())));
     }
 
     /** Whether this place is a new one for this rule in this scan, and within the number of places. */
@@ -86,15 +77,7 @@ abstract class PageRule extends AbstractAppPlugin implements ActiveRule {
     }
 
     final void report(Page answer, String param, String attack, String evidence) {
-        newAlert()
-                .setName(rule.title())
-                .setRisk(rule.level().ordinal())
-                .setConfidence(rule.confidence().number())
-                .setParam(param)
-                .setAttack(attack)
-                .setEvidence(ActiveRule.shorten(evidence))
-                .setMessage(answer.message())
-                .raise();
+        raise(newAlert(), answer, param, attack, evidence);
     }
 
     @Override

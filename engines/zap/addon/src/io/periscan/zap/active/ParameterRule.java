@@ -1,7 +1,6 @@
 package io.periscan.zap.active;
 
 import io.periscan.zap.Rule;
-import io.periscan.zap.RuleStats;
 import io.periscan.zap.page.Page;
 import java.io.IOException;
 import org.parosproxy.paros.core.scanner.AbstractAppParamPlugin;
@@ -61,30 +60,14 @@ abstract class ParameterRule extends AbstractAppParamPlugin implements ActiveRul
         }
 
         void report(Page answer, String attack, String evidence) {
-            newAlert()
-                    .setName(rule.title())
-                    .setRisk(rule.level().ordinal())
-                    .setConfidence(rule.confidence().number())
-                    .setParam(name)
-                    .setAttack(attack)
-                    .setEvidence(ActiveRule.shorten(evidence))
-                    .setMessage(answer.message())
-                    .raise();
+            raise(newAlert(), answer, name, attack, evidence);
         }
     }
 
     @Override
     public final void scan(HttpMessage message, String param, String value) {
         if (isStop()) return;
-        String url = message.getRequestHeader().getURI().toString();
-        try {
-            probe(new Parameter(getBaseMsg(), param, value));
-            RuleStats.ran();
-        } catch (IOException unanswered) {
-            RuleStats.unanswered(rule.id(), url, unanswered);
-        } catch (RuntimeException | StackOverflowError broken) {
-            RuleStats.failed(rule.id(), url, broken);
-        }
+        count(message.getRequestHeader().getURI().toString(), () -> probe(new Parameter(getBaseMsg(), param, value)));
     }
 
     @Override
