@@ -53,7 +53,8 @@ async function readInThread(input: ReadingInput, signal: AbortSignal, take: (mes
   });
   const { promise: over, resolve, reject } = Promise.withResolvers<void>();
   const abort = () => reject(signal.reason);
-  let sending = Promise.resolve();
+  // The server checks one while it stores the other. Which is kept first makes no difference: no target is in two.
+  let [earlier, newest] = [Promise.resolve(), Promise.resolve()];
   let isOver = false;
   signal.addEventListener("abort", abort, { once: true });
   thread.on("error", (error) => reject(explainDeath(error)));
@@ -62,12 +63,13 @@ async function readInThread(input: ReadingInput, signal: AbortSignal, take: (mes
   });
   thread.on("message", (message: ReadingMessage) => {
     isOver = message.kind !== "outcomes";
-    if (message.kind === "end") sending.then(resolve, reject);
-    else if (message.kind === "failed") sending.then(() => reject(new EngineError(message.code, message.message, { retry: false })), reject);
+    if (message.kind === "end") Promise.all([earlier, newest]).then(() => resolve(), reject);
+    else if (message.kind === "failed")
+      Promise.all([earlier, newest]).then(() => reject(new EngineError(message.code, message.message, { retry: false })), reject);
     else {
-      // One on the way while the next is read.
-      sending = sending.then(() => thread.postMessage("next")).then(() => take(message));
-      sending.catch(reject);
+      // Two on the way while the next is read.
+      [earlier, newest] = [newest, earlier.then(() => thread.postMessage("next")).then(() => take(message))];
+      newest.catch(reject);
     }
   });
   try {

@@ -5,9 +5,11 @@ import type { Risk } from "@periscan/contract/risk.ts";
 import type { Scan, ScanType } from "@periscan/contract/scan.ts";
 import type { Source } from "@periscan/contract/source.ts";
 import type { ImportReport, Task } from "@periscan/contract/worker-protocol.ts";
+import pg from "pg";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openWorkspaces } from "../limits/workspaces.ts";
+import { leaseSeconds } from "../scans/claim-task.ts";
 import { claimSome, finishTask, getScan, startScan, startTestServer, type TestServer, tcpOutcome } from "../testing/start-test-server.ts";
 
 let server: TestServer;
@@ -220,6 +222,34 @@ test("what is sent twice, by one attempt or by the next, counts once", async () 
   expect(ended.risks.new_open).toHaveLength(2);
 });
 
+test("a lease counts from the end of what a report waited for, so that a busy database does not cost the worker its task", async () => {
+  const { id } = await upload();
+  const task = await claimed();
+  const [locker, other] = [new pg.Client({ connectionString: server.databaseUrl }), new pg.Client({ connectionString: server.databaseUrl })];
+  for (const client of [locker, other]) await client.connect();
+  try {
+    await locker.query("begin");
+    await locker.query("select 1 from scan where id = $1 for update", [id]);
+    const reporting = report(task, [told("10.9.0.14", look([22]))]);
+    await expect
+      .poll(async () => (await other.query("select 1 from pg_stat_activity where wait_event_type = 'Lock' and query ilike '%for update of scan%'")).rowCount, {
+        timeout: 20_000,
+      })
+      .toBe(1);
+    const { rows } = await other.query<{ now: Date }>("select clock_timestamp() as now");
+    await locker.query("commit");
+    expect((await reporting).status).toBe(200);
+    const lease = await other.query<{ until: Date }>("select lease_until - make_interval(secs => $1) as until from task where scan_id = $2", [
+      leaseSeconds,
+      id,
+    ]);
+    expect(lease.rows[0]?.until.getTime()).toBeGreaterThanOrEqual(rows[0]?.now.getTime() ?? Number.NaN);
+  } finally {
+    for (const client of [locker, other]) await client.end();
+  }
+  await end(task);
+});
+
 test("attempts that learn nothing new end the import", async () => {
   const { id } = await upload();
   let attempts = 0;
@@ -261,6 +291,21 @@ test("a cancelled import is over at once, and its worker is told", async () => {
   expect((await report(task, [told("10.9.0.12", look([]))])).status).toBe(409);
   const url = new URL(`/worker/v1/tasks/${task.task_id}/file?attempt=1`, server.url);
   expect((await fetch(url, { headers: { authorization: `Bearer ${server.workerToken}` } })).status).toBe(409);
+});
+
+test("a character that cannot be stored is replaced, wherever a file has it, and text that only looks like one stays", async () => {
+  const [seen] = look([22]).detections;
+  const hostile: Outcome = {
+    ...look([22]),
+    kind: "partial",
+    reason: "cut\0",
+    notes: ["\ud800 note"],
+    detections: [{ ...seen, description: "a\0b\udfffc", solution: "\\u0000 🔥", additional_info: { "\0": "\0" } } as Outcome["detections"][number]],
+  };
+  const ended = await importOnce([told("10.9.0.15", hostile)]);
+  expect(ended).toMatchObject({ state: "SUCCEEDED", targets: [{ reason: "cut\uFFFD", notes: ["\uFFFD note"] }] });
+  const [risk] = await risksOf("10.9.0.15");
+  expect(risk).toMatchObject({ risk_definition: { description: "a\uFFFDb\uFFFDc", solution: "\\u0000 🔥", additional_info: { "\uFFFD": "\uFFFD" } } });
 });
 
 test("a worker cannot tell of what is no target, in another spelling, or with evidence that is not the engine's", async () => {

@@ -35,7 +35,8 @@ export async function recordImported(db: Database, taskId: string, { attempt, se
     await insertDetections(tx, scanId, seen);
     await tx
       .update(task)
-      .set({ leaseUntil: sql`now() + make_interval(secs => ${leaseSeconds})`, ...(fresh.length > 0 ? { failures: 0 } : {}) })
+      // From the transaction's end: all that came meanwhile waited for it, heartbeats too.
+      .set({ leaseUntil: sql`clock_timestamp() + make_interval(secs => ${leaseSeconds})`, ...(fresh.length > 0 ? { failures: 0 } : {}) })
       .where(eq(task.id, taskId));
   });
 }

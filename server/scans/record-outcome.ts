@@ -22,7 +22,8 @@ async function renewLease(tx: Transaction, taskId: string, progress?: number): P
   await tx
     .update(task)
     .set({
-      leaseUntil: sql`now() + make_interval(secs => ${leaseSeconds})`,
+      // Not from the transaction's begin: it may have waited long for the scan's lock.
+      leaseUntil: sql`clock_timestamp() + make_interval(secs => ${leaseSeconds})`,
       ...(progress === undefined ? {} : { progress: sql`greatest(progress, ${progress})` }),
     })
     .where(eq(task.id, taskId));
