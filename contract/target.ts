@@ -2,7 +2,9 @@ import { z } from "zod";
 import { Observation } from "./outcome.ts";
 
 const Label = z.string().max(200);
-const Tags = z.array(z.string().min(1).max(100)).max(10);
+/** Without the spaces around it, which nobody sees. */
+export const Tag = z.string().trim().min(1).max(100);
+const Tags = z.array(Tag).max(10).describe("At most 10; capitals matter, and one that is there twice counts once.");
 
 /** What a scan with `use_authentication` sends with every request to the target. */
 export const TargetLogin = z

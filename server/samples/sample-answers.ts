@@ -5,7 +5,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { answerFile } from "../api/send-file.ts";
 import { ApiError, notFound } from "../api-error.ts";
 import { readNewScan } from "../scans/create-scan.ts";
-import { canonical, readTarget, requireChange } from "../targets/read-targets.ts";
+import { canonicalTexts, readTarget, requireChange } from "../targets/read-targets.ts";
 import { makeSamplePage } from "./sample-page.ts";
 import { askForSampleReport, findSampleReport, sampleReports } from "./sample-reports.ts";
 import { findSampleFile } from "./sample-results.ts";
@@ -74,7 +74,7 @@ const emptyLists: Record<string, SampleAnswer> = Object.fromEntries(
 const targetAnswers: Record<string, SampleAnswer> = {
   "GET /v1/targets": ({ query }) => {
     const { filters } = query as { filters: { target?: string[] } };
-    const wanted = filters.target && { target: filters.target.map(canonical) };
+    const wanted = filters.target && { target: filters.target.flatMap(canonicalTexts) };
     return makeSamplePage(sampleTargets, { ...(query as object), filters: { ...filters, ...wanted } });
   },
   "GET /v1/targets/:id": (request) => ({ data: find("target", sampleTargets, request) }),
@@ -86,7 +86,7 @@ const targetAnswers: Record<string, SampleAnswer> = {
   "PUT /v1/targets/:id": (request) => {
     const change = request.body as TargetUpdate;
     requireChange(change);
-    return { data: { ...find("target", sampleTargets, request), ...change } };
+    return { data: { ...find("target", sampleTargets, request), ...change, ...(change.tags ? { tags: [...new Set(change.tags)] } : {}) } };
   },
   "DELETE /v1/targets/:id": (request, reply) => {
     find("target", sampleTargets, request);

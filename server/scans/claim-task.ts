@@ -10,8 +10,10 @@ import type { Services } from "../services.ts";
 import { loadKnown } from "../targets/apply-observations.ts";
 import { loadLogins } from "../targets/target-login.ts";
 import { recordScanEvent } from "../webhooks/record-scan-event.ts";
+import { closeAttempt } from "./end-attempt.ts";
 import { lockScan, type ScanRow, type TaskRow } from "./lock-attempt.ts";
 import type { PickedTask, Wanted } from "./pick-task.ts";
+import { skipUnfit } from "./skip-unfit.ts";
 
 /** A worker that is silent for longer has lost its task. */
 export const leaseSeconds = 10;
@@ -69,13 +71,14 @@ interface Candidate extends PickedTask {
 async function take(tx: Transaction, { services, workerName, taskId, scanId }: Candidate): Promise<Task | undefined> {
   const owner = await lockScan(tx, scanId);
   const engine = owner && findEngine(owner.type);
-  if (!owner || !engine) return undefined;
-  const missing = await tx
-    .select({ target_id: scanTarget.targetId, target: scanTarget.target })
-    .from(scanTarget)
-    .where(and(eq(scanTarget.taskId, taskId), isNull(scanTarget.kind)))
-    .orderBy(scanTarget.ordinal);
-  const targets = await describeTargets(tx, services, { missing, owner });
+  if (!owner || !engine || !(await isQueued(tx, taskId))) return undefined;
+  const missing = await findMissing(tx, taskId);
+  const left = await skipUnfit(tx, { owner, taskId, targets: missing });
+  if (left.length < missing.length && left.length === 0) {
+    await closeAttempt(tx, services.boss, { scanId, taskId, error: undefined });
+    return undefined;
+  }
+  const targets = await describeTargets(tx, services, { missing: left, owner });
   const file = await findImportFile(tx, scanId);
   const isKnown = file !== undefined && (await findEarlier(tx, scanId)) !== undefined;
   const deadline = file ? importDeadlineSeconds : engine.deadlineSeconds(targets.length, owner.options as Record<string, unknown>);
@@ -99,6 +102,18 @@ async function take(tx: Transaction, { services, workerName, taskId, scanId }: C
   }
   return present(claimed, owner, { targets, file: file && { ...file, isKnown }, deadline, allowLoopback: services.allowLoopback });
 }
+
+async function isQueued(tx: Transaction, taskId: string): Promise<boolean> {
+  const [row] = await tx.select({ state: task.state }).from(task).where(eq(task.id, taskId));
+  return row?.state === "queued";
+}
+
+const findMissing = (tx: Transaction, taskId: string) =>
+  tx
+    .select({ target_id: scanTarget.targetId, target: scanTarget.target })
+    .from(scanTarget)
+    .where(and(eq(scanTarget.taskId, taskId), isNull(scanTarget.kind)))
+    .orderBy(scanTarget.ordinal);
 
 interface Missing {
   missing: { target_id: string; target: string }[];

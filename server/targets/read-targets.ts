@@ -28,10 +28,10 @@ export function readTarget(input: string): string {
   return one.text;
 }
 
-/** As stored, where it can be read: a filter finds a target in whichever spelling. */
-export function canonical(input: string): string {
+/** As stored, where it can be read: a filter finds a target in whichever spelling, and each of a block's addresses. */
+export function canonicalTexts(input: string): string[] {
   const parsed = parseTarget(input);
-  return (parsed.ok && parsed.targets[0]?.text) || input;
+  return parsed.ok ? parsed.targets.map(({ text }) => text) : [input];
 }
 
 /** Throws where an update changes nothing. */

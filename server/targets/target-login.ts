@@ -19,3 +19,11 @@ export async function loadLogins(tx: Transaction, secrets: Secrets, targetIds: s
   const rows = await tx.select().from(targetLogin).where(inArray(targetLogin.targetId, targetIds));
   return new Map(rows.map(({ targetId, kind, name, value }) => [targetId, { kind, name, value: secrets.decrypt(value, targetId) }]));
 }
+
+/** Why these targets cannot be scanned with their login, by the target's id. A scan that was to use it never goes on without it. */
+export async function findTargetsWithoutLogin(tx: Transaction, targetIds: string[]): Promise<Map<string, string>> {
+  if (targetIds.length === 0) return new Map();
+  const found = await tx.select({ id: targetLogin.targetId }).from(targetLogin).where(inArray(targetLogin.targetId, targetIds));
+  const known = new Set(found.map(({ id }) => id));
+  return new Map(targetIds.filter((id) => !known.has(id)).map((id) => [id, `The target has no login. Set one with PUT /v1/targets/${id}/auth.`]));
+}

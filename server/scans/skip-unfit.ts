@@ -1,0 +1,36 @@
+import { and, eq, inArray, isNull, sql } from "drizzle-orm";
+import type { Transaction } from "../db/connect.ts";
+import { scanTarget, target } from "../db/schema.ts";
+import { findTargetsWithoutLogin } from "../targets/target-login.ts";
+import type { ScanRow } from "./lock-attempt.ts";
+
+interface Claimed {
+  owner: ScanRow;
+  taskId: string;
+  targets: { target_id: string; target: string }[];
+}
+
+/**
+ * Skips, with the reason, the targets of a task that may not be scanned any more: since the scan was asked for, a target was deleted, or lost the login that the
+ * scan was to use. Answers the others. The caller holds the scan's lock.
+ */
+export async function skipUnfit(tx: Transaction, { owner, taskId, targets }: Claimed): Promise<Claimed["targets"]> {
+  const reasons = await findReasons(tx, owner, targets);
+  for (const [targetId, reason] of reasons) {
+    await tx
+      .update(scanTarget)
+      .set({ kind: "skipped", reason, observedAt: sql`now()` })
+      .where(and(eq(scanTarget.taskId, taskId), eq(scanTarget.targetId, targetId), isNull(scanTarget.kind)));
+  }
+  return targets.filter(({ target_id }) => !reasons.has(target_id));
+}
+
+async function findReasons(tx: Transaction, owner: ScanRow, targets: Claimed["targets"]): Promise<Map<string, string>> {
+  const ids = targets.map(({ target_id }) => target_id);
+  if (ids.length === 0) return new Map();
+  const rows = await tx.select({ id: target.id }).from(target).where(inArray(target.id, ids));
+  const alive = rows.map(({ id }) => id);
+  const deleted = ids.filter((id) => !alive.includes(id));
+  const withoutLogin = owner.useAuthentication ? await findTargetsWithoutLogin(tx, alive) : new Map<string, string>();
+  return new Map([...withoutLogin, ...deleted.map((id): [string, string] => [id, "The target was deleted before its turn came."])]);
+}
