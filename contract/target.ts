@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Observation } from "./outcome.ts";
+import type { Recording } from "./recording.ts";
 
 const Label = z.string().max(200);
 /** Without the spaces around it, which nobody sees. */
@@ -22,6 +23,23 @@ export const TargetLogin = z
   })
   .meta({ id: "TargetLogin" });
 export type TargetLogin = z.infer<typeof TargetLogin>;
+
+/** A recording that logs in. */
+export interface RecordedLogin {
+  kind: "recording";
+  name: string;
+  recording: Recording;
+}
+
+/** What is told of a login: never its value. */
+export const KnownTargetLogin = z
+  .object({
+    kind: z.enum(["header", "cookie", "recording"]),
+    name: z.string().describe("Of the header or cookie; of a recording the names of its project and its test."),
+    updated_at: z.iso.datetime().describe("When it was set."),
+  })
+  .meta({ id: "KnownTargetLogin" });
+export type KnownTargetLogin = z.infer<typeof KnownTargetLogin>;
 
 export const Target = z.object({ id: z.string(), target: z.string(), label: z.string(), tags: z.array(z.string()) }).meta({ id: "Target" });
 export type Target = z.infer<typeof Target>;

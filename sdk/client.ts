@@ -200,6 +200,12 @@ export function createClient({ server, apiKey, fetch = globalThis.fetch }: Clien
       observations: (id: string, filters: Filters = {}) => list<TargetObservation>(`${byId("targets", id)}/observations`, filters),
       /** Sets what scans with `use_authentication` send to the target. */
       setLogin: (id: string, login: TargetLogin) => read<KnownTargetLogin>("PUT", `${byId("targets", id)}/auth`, { body: login }),
+      /** Sets a Selenium IDE recording (`.side`) of the target's login in the place of a header or cookie. */
+      setRecording: (id: string, file: Blob, fileName = "login.side") => {
+        const body = new FormData();
+        body.set("file", file, fileName);
+        return read<KnownTargetLogin>("POST", `${byId("targets", id)}/auth/selenium`, { body });
+      },
       /** What is known of the login; its value is never given out. */
       getLogin: (id: string) => read<KnownTargetLogin>("GET", `${byId("targets", id)}/auth`),
       deleteLogin: async (id: string): Promise<void> => {

@@ -19,6 +19,7 @@ import { addScanRoutes } from "./api/scans.ts";
 import { addScheduleRoutes } from "./api/schedules.ts";
 import { addSourceRoutes } from "./api/sources.ts";
 import { addTargetDetailRoutes } from "./api/target-details.ts";
+import { addTargetLoginRoutes } from "./api/target-logins.ts";
 import { addTargetRoutes } from "./api/targets.ts";
 import { addWebhookRoutes } from "./api/webhooks.ts";
 import { addWorkerRoutes } from "./api/worker.ts";
@@ -66,6 +67,7 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
     addResultRoutes(typed, services);
     addTargetRoutes(typed, services);
     addTargetDetailRoutes(typed, services);
+    addTargetLoginRoutes(typed, services);
     addRiskRoutes(typed, services);
     addAcceptanceRoutes(typed, services);
     addReportRoutes(typed, services);

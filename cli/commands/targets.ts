@@ -1,3 +1,4 @@
+import { openAsBlob } from "node:fs";
 import { text } from "node:stream/consumers";
 import type { Observation } from "@periscan/contract/outcome.ts";
 import type { Target, TargetObservation } from "@periscan/contract/target.ts";
@@ -28,12 +29,18 @@ export function addTargetsCommand(program: Command): void {
     .action(showTarget);
   targets
     .command("login")
-    .description("Set the header or cookie that scans with --login send to a target. Its value is read from standard input, and kept encrypted.")
+    .description(
+      "Set the header or cookie that scans with --login send to a target, or a recording that logs in. A value is read from standard input; all is kept encrypted.",
+    )
     .argument("<id>")
     .option("--header <name>", "send this header, such as Authorization")
     .option("--cookie <name>", "send this cookie")
+    .option("--recording <file>", "log in as this Selenium IDE recording (.side) does")
     .option("--delete", "forget the login")
-    .addHelpText("after", "\nExample:\n  periscan targets login 0199d3a2-… --header Authorization < token.txt\n")
+    .addHelpText(
+      "after",
+      "\nExample:\n  periscan targets login 0199d3a2-… --header Authorization < token.txt\n  periscan targets login 0199d3a2-… --recording login.side\n",
+    )
     .action(setLogin);
 }
 
@@ -72,13 +79,20 @@ function describe(seen: Observation): string {
   return words(seen.url, seen.status, seen.content_type);
 }
 
-async function setLogin(id: string, options: { header?: string; cookie?: string; delete?: boolean }): Promise<void> {
-  const { header, cookie } = options;
-  if ([header, cookie, options.delete].filter((value) => value !== undefined).length !== 1)
-    throw new UserError("Give one of --header NAME, --cookie NAME and --delete.", { exitCode: 2 });
+async function setLogin(id: string, options: { header?: string; cookie?: string; recording?: string; delete?: boolean }): Promise<void> {
+  const { header, cookie, recording } = options;
+  if ([header, cookie, recording, options.delete].filter((value) => value !== undefined).length !== 1)
+    throw new UserError("Give one of --header NAME, --cookie NAME, --recording FILE and --delete.", { exitCode: 2 });
   if (options.delete) {
     await withClient((client) => client.targets.deleteLogin(id));
     return console.log("The login is forgotten.");
+  }
+  if (recording !== undefined) {
+    const file = await openAsBlob(recording).catch(() => {
+      throw new UserError(`The file ${recording} cannot be read.`, { exitCode: 2 });
+    });
+    await withClient((client) => client.targets.setRecording(id, file));
+    return console.log("The recording is the target's login. Scans use it with --login (use_authentication).");
   }
   if (process.stdin.isTTY) console.error("The value, then Ctrl-D:");
   const value = (await text(process.stdin)).trim();

@@ -40,10 +40,12 @@ function urlOf({ path }: DescribedOperation, { params = {}, query = {} }: GoodRe
 async function send(operation: DescribedOperation, request: GoodRequest, { headers = server.own, raw }: { headers?: Record<string, string>; raw?: Raw } = {}) {
   const text = raw ? raw.text : request.body && JSON.stringify(request.body);
   const type = raw?.type ?? "application/json";
+  const form = raw || !request.form ? undefined : toForm(request.form);
   const response = await fetch(new URL(urlOf(operation, request), server.url), {
     method: operation.method,
     headers: { ...headers, ...(text === undefined ? {} : { "content-type": type }) },
     ...(text === undefined ? {} : { body: text }),
+    ...(form ? { body: form } : {}),
   });
   const answer = await response.text();
   const isJson = response.headers.get("content-type")?.startsWith("application/json") && answer !== "";
@@ -54,6 +56,12 @@ async function send(operation: DescribedOperation, request: GoodRequest, { heade
   ).toBeUndefined();
   if (response.status >= 400 && typeof body === "object") expect(body.error?.request_id).toBe(response.headers.get("x-request-id"));
   return { status: response.status, headers: response.headers, body } as Answered;
+}
+
+function toForm(parts: NonNullable<GoodRequest["form"]>): FormData {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(parts)) form.append(name, value);
+  return form;
 }
 
 /** Whether `test-data-key` has an answer of its own; else it is refused as one that has no sample data, after the same checks of its schema. */

@@ -5,7 +5,7 @@ import type { AcceptanceKind, AcceptanceReason } from "@periscan/contract/risk.t
 import type { RiskFilters } from "@periscan/contract/risk-filters.ts";
 import type { EngineContent } from "@periscan/contract/scan.ts";
 import type { Schedule, ScheduleRunState } from "@periscan/contract/schedule.ts";
-import type { TargetLogin } from "@periscan/contract/target.ts";
+import type { KnownTargetLogin } from "@periscan/contract/target.ts";
 import { sql } from "drizzle-orm";
 import {
   bigint,
@@ -113,14 +113,16 @@ export const target = pgTable(
   ],
 );
 
-/** What a scan with `use_authentication` sends to the target; the value is encrypted. */
+/** What a scan with `use_authentication` sends to the target, or replays before it. */
 export const targetLogin = pgTable("target_login", {
   targetId: uuid("target_id")
     .primaryKey()
     .references(() => target.id, { onDelete: "cascade" }),
-  kind: text("kind").$type<TargetLogin["kind"]>().notNull(),
+  kind: text("kind").$type<KnownTargetLogin["kind"]>().notNull(),
   name: text("name").notNull(),
+  /** Encrypted; of a recording its JSON. */
   value: bytea("value").notNull(),
+  updatedAt: instant("updated_at").notNull().default(now),
 });
 
 /** Where imported results come from. */

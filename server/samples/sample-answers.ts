@@ -1,10 +1,12 @@
 import type { NewReport } from "@periscan/contract/report.ts";
 import { isFinalState, type NewScan, type Scan } from "@periscan/contract/scan.ts";
-import type { NewTarget, TargetLogin, TargetUpdate } from "@periscan/contract/target.ts";
+import type { KnownTargetLogin, NewTarget, TargetLogin, TargetUpdate } from "@periscan/contract/target.ts";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { answerFile } from "../api/send-file.ts";
 import { ApiError, notFound } from "../api-error.ts";
 import { readNewScan } from "../scans/create-scan.ts";
+import { readRecording } from "../targets/read-recording.ts";
+import { readRecordingForm } from "../targets/read-recording-form.ts";
 import { canonicalTexts, readTarget, requireChange } from "../targets/read-targets.ts";
 import { makeSamplePage } from "./sample-page.ts";
 import { askForSampleReport, findSampleReport, sampleReports } from "./sample-reports.ts";
@@ -105,7 +107,12 @@ const targetAnswers: Record<string, SampleAnswer> = {
   "PUT /v1/targets/:id/auth": (request) => {
     find("target", sampleTargets, request);
     const { kind, name } = request.body as TargetLogin;
-    return { data: { kind, name } };
+    return { data: { kind, name, updated_at: sampleLogin.updated_at } };
+  },
+  "POST /v1/targets/:id/auth/selenium": async (request) => {
+    const { target } = find("target", sampleTargets, request);
+    const { name } = readRecording(await readRecordingForm(request), target);
+    return { data: { kind: "recording", name, updated_at: sampleLogin.updated_at } };
   },
   "DELETE /v1/targets/:id/auth": (request, reply) => {
     findLogin(request);
@@ -113,7 +120,7 @@ const targetAnswers: Record<string, SampleAnswer> = {
   },
 };
 
-function findLogin(request: FastifyRequest): Omit<TargetLogin, "value"> {
+function findLogin(request: FastifyRequest): KnownTargetLogin {
   const { id } = find("target", sampleTargets, request);
   const { targetId, ...login } = sampleLogin;
   if (id !== targetId) throw notFound("login");

@@ -73,7 +73,7 @@ async function take(tx: Transaction, { services, workerName, taskId, scanId }: C
   const engine = owner && findEngine(owner.type);
   if (!owner || !engine || !(await isQueued(tx, taskId))) return undefined;
   const missing = await findMissing(tx, taskId);
-  const left = await skipUnfit(tx, { owner, taskId, targets: missing });
+  const left = await skipUnfit(tx, { owner, engine, taskId, targets: missing });
   if (left.length < missing.length && left.length === 0) {
     await closeAttempt(tx, services.boss, { scanId, taskId, error: undefined });
     return undefined;

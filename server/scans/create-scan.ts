@@ -94,13 +94,6 @@ async function collectTargets(tx: Transaction, workspaceId: string, input: NewSc
   return targets;
 }
 
-/** Why a target cannot be scanned with its login, by the target's id. */
-async function refuseLogins(tx: Transaction, engine: Engine, targets: TargetRow[]): Promise<Map<string, string>> {
-  const ids = targets.map(({ id }) => id);
-  if (engine.usesLogin) return findTargetsWithoutLogin(tx, ids);
-  return new Map(ids.map((id) => [id, `${engine.type} cannot use a login. Scan it without use_authentication.`]));
-}
-
 interface ScanParts {
   services: Services;
   workspaceId: string;
@@ -121,7 +114,13 @@ async function insertScan(tx: Transaction, parts: ScanParts): Promise<string> {
     await recordScanEvent(tx, scanId, "scan.created");
     return scanId;
   }
-  const withoutLogin = useAuthentication ? await refuseLogins(tx, engine, targets) : new Map<string, string>();
+  const withoutLogin = useAuthentication
+    ? await findTargetsWithoutLogin(
+        tx,
+        engine,
+        targets.map(({ id }) => id),
+      )
+    : new Map<string, string>();
   const checked = targets.map((row) => ({ row, refusal: checkTarget(row.target, engine, services.allowLoopback) ?? withoutLogin.get(row.id) }));
   const wanted = checked.filter(({ refusal }) => refusal === undefined);
   await tx.insert(scan).values({ ...head, state: "QUEUED", isHeld });

@@ -1,3 +1,4 @@
+import type { Engine } from "@periscan/engines/kit/engine.ts";
 import { and, eq, inArray, isNull, sql } from "drizzle-orm";
 import type { Transaction } from "../db/connect.ts";
 import { scanTarget, target } from "../db/schema.ts";
@@ -6,6 +7,7 @@ import type { ScanRow } from "./lock-attempt.ts";
 
 interface Claimed {
   owner: ScanRow;
+  engine: Engine;
   taskId: string;
   targets: { target_id: string; target: string }[];
 }
@@ -14,8 +16,8 @@ interface Claimed {
  * Skips, with the reason, the targets of a task that may not be scanned any more: since the scan was asked for, a target was deleted, or lost the login that the
  * scan was to use. Answers the others. The caller holds the scan's lock.
  */
-export async function skipUnfit(tx: Transaction, { owner, taskId, targets }: Claimed): Promise<Claimed["targets"]> {
-  const reasons = await findReasons(tx, owner, targets);
+export async function skipUnfit(tx: Transaction, { owner, engine, taskId, targets }: Claimed): Promise<Claimed["targets"]> {
+  const reasons = await findReasons(tx, { owner, engine, targets });
   for (const [targetId, reason] of reasons) {
     await tx
       .update(scanTarget)
@@ -25,12 +27,12 @@ export async function skipUnfit(tx: Transaction, { owner, taskId, targets }: Cla
   return targets.filter(({ target_id }) => !reasons.has(target_id));
 }
 
-async function findReasons(tx: Transaction, owner: ScanRow, targets: Claimed["targets"]): Promise<Map<string, string>> {
+async function findReasons(tx: Transaction, { owner, engine, targets }: Omit<Claimed, "taskId">): Promise<Map<string, string>> {
   const ids = targets.map(({ target_id }) => target_id);
   if (ids.length === 0) return new Map();
   const rows = await tx.select({ id: target.id }).from(target).where(inArray(target.id, ids));
   const alive = rows.map(({ id }) => id);
   const deleted = ids.filter((id) => !alive.includes(id));
-  const withoutLogin = owner.useAuthentication ? await findTargetsWithoutLogin(tx, alive) : new Map<string, string>();
+  const withoutLogin = owner.useAuthentication ? await findTargetsWithoutLogin(tx, engine, alive) : new Map<string, string>();
   return new Map([...withoutLogin, ...deleted.map((id): [string, string] => [id, "The target was deleted before its turn came."])]);
 }

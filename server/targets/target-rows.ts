@@ -23,6 +23,18 @@ export async function ensureTargets(tx: Transaction, workspaceId: string, texts:
   return texts.flatMap((text) => byText.get(text) ?? []);
 }
 
+/** The workspace's target with this id. Throws 404. */
+export async function requireTarget(db: Database | Transaction, id: string, workspaceId: string): Promise<TargetRow> {
+  const [row] = isId(id)
+    ? await db
+        .select()
+        .from(target)
+        .where(and(eq(target.id, id), eq(target.workspaceId, workspaceId)))
+    : [];
+  if (!row) throw notFound("target");
+  return row;
+}
+
 interface NewRow {
   workspaceId: string;
   /** Canonical. */

@@ -16,6 +16,8 @@ export interface World {
   /** Makes one that may be deleted or changed. */
   newTarget(): Promise<string>;
   newTargetWithLogin(): Promise<string>;
+  /** An address on the host of `target`. */
+  recordedAt: string;
   /** Makes one that has not ended. */
   newScan(): Promise<string>;
   schedule: string;
@@ -32,9 +34,15 @@ export interface GoodRequest {
   params?: Record<string, string>;
   query?: Record<string, string>;
   body?: Record<string, unknown>;
+  /** Sent as multipart/form-data; a file is a Blob. */
+  form?: Record<string, string | Blob>;
 }
 
 const login = { kind: "header", name: "Authorization", value: "Bearer x" };
+const makeRecording = (url: string) => {
+  const commands = ["/login", "/in"].map((target) => ({ id: target, comment: "", command: "open", target, targets: [], value: "" }));
+  return new Blob([JSON.stringify({ id: "p", version: "2.0", name: "Shop", url, tests: [{ id: "t", name: "Log in", commands }] })]);
+};
 const byTarget = ({ target }: World) => ({ params: { id: target } });
 const byResult = ({ result }: World) => ({ params: { id: result } });
 const byReport = ({ report }: World) => ({ params: { id: report } });
@@ -79,6 +87,7 @@ export const goodRequests: Record<string, MakeRequest> = {
   "GET /v1/targets/{id}/auth": byTarget,
   "PUT /v1/targets/{id}/auth": async ({ newTarget }) => ({ params: { id: await newTarget() }, body: login }),
   "DELETE /v1/targets/{id}/auth": async ({ newTargetWithLogin }) => ({ params: { id: await newTargetWithLogin() } }),
+  "POST /v1/targets/{id}/auth/selenium": ({ target, recordedAt }) => ({ params: { id: target }, form: { file: makeRecording(recordedAt) } }),
   "GET /v1/risks": () => list,
   "GET /v1/risks/{id}": ({ risk }) => ({ params: { id: risk } }),
   "GET /v1/risks/export": () => ({ query: { format: "json", filters: "{}" } }),
@@ -153,6 +162,7 @@ export async function makeWorld(server: TestServer): Promise<World> {
   return {
     scan,
     target,
+    recordedAt: "http://10.9.0.2/",
     report: await add("reports", { report_format: "HTML" }),
     schedule: await newSchedule(),
     newSchedule,
@@ -190,6 +200,7 @@ export async function findSampleWorld(server: TestServer, key: Record<string, st
     result: ended?.results.at(-1)?.result_id ?? "",
     risk: risk?.id ?? "",
     target: targetId,
+    recordedAt: `http://${target?.target}/`,
     newTarget: async () => targetId,
     newTargetWithLogin: async () => targetId,
     newScan: async () => scans.find(({ state }) => state === "RUNNING")?.id ?? "",
