@@ -3,6 +3,8 @@ import ipaddr from "ipaddr.js";
 export interface TargetPolicy {
   /** Only while the server itself listens on loopback alone: else a tenant could reach the machine's private services. */
   allowLoopback: boolean;
+  /** False: only addresses of the public internet. */
+  allowPrivate?: boolean;
 }
 
 /** Services of clouds that hand out credentials, on addresses that are not link-local. Sources: the clouds' own documentation. */
@@ -33,6 +35,8 @@ export function refuseAddress(address: string, policy: TargetPolicy): string | u
   if (cloud) return `${address} is the metadata service of ${cloud}`;
   if (range === "loopback" && !policy.allowLoopback)
     return `${address} is a loopback address, which may be scanned only while the server listens on loopback alone`;
+  if (policy.allowPrivate === false && !isPublicAddress(address))
+    return `${address} is not an address of the public internet, and others may not be scanned where ownership must be proven`;
   return undefined;
 }
 

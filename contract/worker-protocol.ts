@@ -48,7 +48,7 @@ export const Task = z.object({
     })
     .optional()
     .describe("The task is to read a file and not to scan: `targets` is empty, and `GET tasks/:id/file?attempt=` answers the file."),
-  policy: z.object({ allow_loopback: z.boolean() }),
+  policy: z.object({ allow_loopback: z.boolean(), allow_private: z.boolean().default(true) }),
   deadline_seconds: z.int().min(1).describe("From now on; the worker ends the attempt then."),
   heartbeat_seconds: z.number().positive(),
 });

@@ -12,6 +12,7 @@ import { addAcceptanceRoutes } from "./api/acceptances.ts";
 import { addHealthRoutes } from "./api/health.ts";
 import { addImportRoutes } from "./api/imports.ts";
 import { addNotificationRoutes } from "./api/notifications.ts";
+import { addOwnershipRoutes } from "./api/ownership.ts";
 import { addReportRoutes } from "./api/reports.ts";
 import { addResultRoutes } from "./api/results.ts";
 import { addRiskRoutes } from "./api/risks.ts";
@@ -68,6 +69,7 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
     addTargetRoutes(typed, services);
     addTargetDetailRoutes(typed, services);
     addTargetLoginRoutes(typed, services);
+    addOwnershipRoutes(typed, services);
     addRiskRoutes(typed, services);
     addAcceptanceRoutes(typed, services);
     addReportRoutes(typed, services);

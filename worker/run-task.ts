@@ -89,7 +89,7 @@ async function requireEngine(runner: EngineRunner, enginesFolder: string): Promi
 type EngineState = Pick<EngineStatus, "version" | "content">;
 
 async function pinTargets(task: Task, attempt: AttemptReporter): Promise<PinnedTarget[]> {
-  const policy = { allowLoopback: task.policy.allow_loopback };
+  const policy = { allowLoopback: task.policy.allow_loopback, allowPrivate: task.policy.allow_private };
   const pins = await Promise.all(task.targets.map(async (target) => ({ target, pin: await pinTarget(target, policy) })));
   const pinned: PinnedTarget[] = [];
   for (const { target, pin } of pins) {

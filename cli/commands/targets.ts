@@ -8,11 +8,12 @@ import { readCount } from "../read-count.ts";
 import { withClient } from "../session.ts";
 import { take } from "../take.ts";
 import { UserError } from "../user-error.ts";
+import { addTargetsVerifyCommand } from "./targets-verify.ts";
 
 export function addTargetsCommand(program: Command): void {
   const targets = program
     .command("targets")
-    .description("List the targets that scans have met or that were added over the API; show what is known of one; set its login.")
+    .description("List the targets that scans have met or that were added over the API; show what is known of one; set its login; prove that it is yours.")
     .enablePositionalOptions()
     .option("--tag <tag...>", "only those with one of these tags")
     .option("--limit <n>", "at most so many", readCount, 500)
@@ -42,6 +43,7 @@ export function addTargetsCommand(program: Command): void {
       "\nExample:\n  periscan targets login 0199d3a2-… --header Authorization < token.txt\n  periscan targets login 0199d3a2-… --recording login.side\n",
     )
     .action(setLogin);
+  addTargetsVerifyCommand(targets);
 }
 
 async function listTargets({ tag, limit, json }: { tag?: string[]; limit: number; json?: boolean }): Promise<void> {

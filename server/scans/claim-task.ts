@@ -1,4 +1,5 @@
 import type { TargetLogin } from "@periscan/contract/target.ts";
+import type { TargetPolicy } from "@periscan/contract/target-policy.ts";
 import type { ClaimRequest, Task } from "@periscan/contract/worker-protocol.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
 import { and, eq, isNull, sql } from "drizzle-orm";
@@ -6,6 +7,7 @@ import type { Database, Transaction } from "../db/connect.ts";
 import { scan, scanTarget, task, worker } from "../db/schema.ts";
 import { findImportFile, type ImportFile, importDeadlineSeconds, importType } from "../imports/import-file.ts";
 import { findEarlier } from "../imports/recall-import.ts";
+import { targetPolicyOf } from "../ownership/ownership-settings.ts";
 import type { Services } from "../services.ts";
 import { loadKnown } from "../targets/apply-observations.ts";
 import { loadLogins } from "../targets/target-login.ts";
@@ -73,7 +75,7 @@ async function take(tx: Transaction, { services, workerName, taskId, scanId }: C
   const engine = owner && findEngine(owner.type);
   if (!owner || !engine || !(await isQueued(tx, taskId))) return undefined;
   const missing = await findMissing(tx, taskId);
-  const left = await skipUnfit(tx, { owner, engine, taskId, targets: missing });
+  const left = await skipUnfit(tx, services.ownership, { owner, engine, taskId, targets: missing });
   if (left.length < missing.length && left.length === 0) {
     await closeAttempt(tx, services.boss, { scanId, taskId, error: undefined });
     return undefined;
@@ -100,7 +102,7 @@ async function take(tx: Transaction, { services, workerName, taskId, scanId }: C
     await tx.update(scan).set({ state: "RUNNING", startedAt: sql`now()` }).where(eq(scan.id, scanId));
     await recordScanEvent(tx, scanId, "scan.updated");
   }
-  return present(claimed, owner, { targets, file: file && { ...file, isKnown }, deadline, allowLoopback: services.allowLoopback });
+  return present(claimed, owner, { targets, file: file && { ...file, isKnown }, deadline, policy: targetPolicyOf(services) });
 }
 
 async function isQueued(tx: Transaction, taskId: string): Promise<boolean> {
@@ -135,7 +137,7 @@ interface Rest {
   targets: Task["targets"];
   file: (ImportFile & { isKnown: boolean }) | undefined;
   deadline: number;
-  allowLoopback: boolean;
+  policy: TargetPolicy;
 }
 
 function present(claimed: TaskRow, owner: ScanRow, rest: Rest): Task {
@@ -147,7 +149,7 @@ function present(claimed: TaskRow, owner: ScanRow, rest: Rest): Task {
     options: owner.options as Record<string, unknown>,
     targets: rest.targets,
     ...(rest.file ? { import: describeFile(rest.file) } : {}),
-    policy: { allow_loopback: rest.allowLoopback },
+    policy: { allow_loopback: rest.policy.allowLoopback, allow_private: rest.policy.allowPrivate !== false },
     deadline_seconds: rest.deadline,
     heartbeat_seconds: heartbeatSeconds,
   };

@@ -10,6 +10,8 @@ import { ApiError } from "../api-error.ts";
 import type { Transaction } from "../db/connect.ts";
 import { scan, scanTarget, task } from "../db/schema.ts";
 import { type Admission, admitScan } from "../limits/workspace-limit.ts";
+import { findUnproven } from "../ownership/ownership-rows.ts";
+import { targetPolicyOf } from "../ownership/ownership-settings.ts";
 import type { Services } from "../services.ts";
 import { checkTarget, readTargets } from "../targets/read-targets.ts";
 import { findTargetsWithoutLogin } from "../targets/target-login.ts";
@@ -121,7 +123,9 @@ async function insertScan(tx: Transaction, parts: ScanParts): Promise<string> {
         targets.map(({ id }) => id),
       )
     : new Map<string, string>();
-  const checked = targets.map((row) => ({ row, refusal: checkTarget(row.target, engine, services.allowLoopback) ?? withoutLogin.get(row.id) }));
+  const unproven = await findUnproven(tx, services.ownership, workspaceId, targets);
+  const policy = targetPolicyOf(services);
+  const checked = targets.map((row) => ({ row, refusal: checkTarget(row.target, engine, policy) ?? unproven.get(row.id) ?? withoutLogin.get(row.id) }));
   const wanted = checked.filter(({ refusal }) => refusal === undefined);
   await tx.insert(scan).values({ ...head, state: "QUEUED", isHeld });
 

@@ -16,6 +16,10 @@ export interface World {
   /** Makes one that may be deleted or changed. */
   newTarget(): Promise<string>;
   newTargetWithLogin(): Promise<string>;
+  /** What is proven with `target`. */
+  root: string;
+  /** Makes one whose proof was begun. */
+  newTargetToProve(): Promise<string>;
   /** An address on the host of `target`. */
   recordedAt: string;
   /** Makes one that has not ended. */
@@ -87,6 +91,9 @@ export const goodRequests: Record<string, MakeRequest> = {
   "GET /v1/targets/{id}/auth": byTarget,
   "PUT /v1/targets/{id}/auth": async ({ newTarget }) => ({ params: { id: await newTarget() }, body: login }),
   "DELETE /v1/targets/{id}/auth": async ({ newTargetWithLogin }) => ({ params: { id: await newTargetWithLogin() } }),
+  "GET /v1/targets/{id}/ownership": byTarget,
+  "POST /v1/targets/{id}/ownership": (world) => ({ ...byTarget(world), query: { root: world.root } }),
+  "POST /v1/targets/{id}/ownership/verify": async ({ newTargetToProve }) => ({ params: { id: await newTargetToProve() } }),
   "POST /v1/targets/{id}/auth/selenium": ({ target, recordedAt }) => ({ params: { id: target }, form: { file: makeRecording(recordedAt) } }),
   "GET /v1/risks": () => list,
   "GET /v1/risks/{id}": ({ risk }) => ({ params: { id: risk } }),
@@ -162,6 +169,12 @@ export async function makeWorld(server: TestServer): Promise<World> {
   return {
     scan,
     target,
+    root: "10.9.0.2",
+    newTargetToProve: async () => {
+      const { body } = await server.api<{ data: Target }>("POST", "/v1/targets", { target: `10.9.1.${++made}` });
+      await server.api("POST", `/v1/targets/${body.data.id}/ownership`);
+      return body.data.id;
+    },
     recordedAt: "http://10.9.0.2/",
     report: await add("reports", { report_format: "HTML" }),
     schedule: await newSchedule(),
@@ -200,6 +213,8 @@ export async function findSampleWorld(server: TestServer, key: Record<string, st
     result: ended?.results.at(-1)?.result_id ?? "",
     risk: risk?.id ?? "",
     target: targetId,
+    root: "none",
+    newTargetToProve: none,
     recordedAt: `http://${target?.target}/`,
     newTarget: async () => targetId,
     newTargetWithLogin: async () => targetId,
