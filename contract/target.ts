@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { Observation } from "./outcome.ts";
-import type { Recording } from "./recording.ts";
+import { Recording } from "./recording.ts";
 
 const Label = z.string().max(200);
 /** Without the spaces around it, which nobody sees. */
@@ -24,12 +24,9 @@ export const TargetLogin = z
   .meta({ id: "TargetLogin" });
 export type TargetLogin = z.infer<typeof TargetLogin>;
 
-/** A recording that logs in. */
-export interface RecordedLogin {
-  kind: "recording";
-  name: string;
-  recording: Recording;
-}
+/** A recording that logs in: it is replayed in a browser before the scan, which then sends the session that it brought. */
+export const RecordedLogin = z.object({ kind: z.literal("recording"), name: z.string(), recording: Recording });
+export type RecordedLogin = z.infer<typeof RecordedLogin>;
 
 /** What is told of a login: never its value. */
 export const KnownTargetLogin = z

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { Observation, Outcome } from "./outcome.ts";
 import { EngineContent, ScanType } from "./scan.ts";
-import { TargetLogin } from "./target.ts";
+import { RecordedLogin, TargetLogin } from "./target.ts";
 
 /**
  * What a worker and the server say to each other, below `/worker/v1`, with the worker's token as bearer. A worker claims a task and gets a
@@ -38,7 +38,7 @@ export const Task = z.object({
   type: ScanType,
   options: z.record(z.string(), z.unknown()),
   targets: z
-    .array(z.object({ target_id: z.string(), target: z.string(), known: z.array(Observation), login: TargetLogin.optional() }))
+    .array(z.object({ target_id: z.string(), target: z.string(), known: z.array(Observation), login: z.union([TargetLogin, RecordedLogin]).optional() }))
     .describe("Only those that have no outcome yet; with what was seen of them before, and the login where the scan uses it."),
   import: z
     .object({

@@ -1,4 +1,4 @@
-import type { TargetLogin } from "@periscan/contract/target.ts";
+import type { RecordedLogin, TargetLogin } from "@periscan/contract/target.ts";
 import type { TargetPolicy } from "@periscan/contract/target-policy.ts";
 import type { ClaimRequest, Task } from "@periscan/contract/worker-protocol.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
@@ -126,7 +126,7 @@ interface Missing {
 async function describeTargets(tx: Transaction, { secrets }: Services, { missing, owner }: Missing): Promise<Task["targets"]> {
   const ids = missing.map(({ target_id }) => target_id);
   const known = await loadKnown(tx, ids);
-  const logins = owner.useAuthentication ? await loadLogins(tx, secrets, ids) : new Map<string, TargetLogin>();
+  const logins = owner.useAuthentication ? await loadLogins(tx, secrets, ids) : new Map<string, TargetLogin | RecordedLogin>();
   return missing.map((each) => {
     const login = logins.get(each.target_id);
     return { ...each, known: known.get(each.target_id) ?? [], ...(login ? { login } : {}) };

@@ -121,8 +121,16 @@ test("commands that are switched off and the mouse's way are no matter; a record
   expect((await upload(withSteps(...commands.slice(0, 2), ...steps, step("mouseOver", "id=a")))).status).toBe(200);
 });
 
-test("a scan that was to use it skips the target, and says what the engine can use", async () => {
+test("a scan that uses it gives it to the worker, and an engine that can use no login skips the target", async () => {
   expect((await upload(side)).status).toBe(200);
-  const scan = await startScan(server, { type: "OWASP_ZAP", target_ids: [id], use_authentication: true });
-  expect(scan).toMatchObject({ state: "FAILED", error: { message: expect.stringContaining("header or a cookie") } });
+  const { id: scanId } = await startScan(server, { type: "OWASP_ZAP", target_ids: [id], use_authentication: true });
+  const task = await claim(server, { type: "OWASP_ZAP" });
+  const recorded = steps.map(({ command, target, value }) => ({ command, target, targets: [], value }));
+  const recording = { name: "Shop: Log in", url: "https://shop.example", steps: recorded };
+  expect(task?.targets).toMatchObject([{ target_id: id, login: { kind: "recording", name: "Shop: Log in", recording } }]);
+  expect(JSON.stringify((await server.api("GET", `/v1/scans/${scanId}`)).body)).not.toContain("very-secret");
+  await server.api("POST", `/v1/scans/${scanId}/cancel`);
+  await claim(server, { waitSeconds: 0 });
+  const scan = await startScan(server, { type: "NMAP", target_ids: [id], use_authentication: true });
+  expect(scan).toMatchObject({ state: "FAILED", error: { message: expect.stringContaining("cannot use a login") } });
 });

@@ -1,3 +1,4 @@
+import { Recording } from "@periscan/contract/recording.ts";
 import type { KnownTargetLogin, RecordedLogin, TargetLogin } from "@periscan/contract/target.ts";
 import type { Engine } from "@periscan/engines/kit/engine.ts";
 import { inArray, sql } from "drizzle-orm";
@@ -26,25 +27,23 @@ export async function saveLogin(
 }
 
 /** The logins of these targets, by the target's id. */
-export async function loadLogins(tx: Transaction, secrets: Secrets, targetIds: string[]): Promise<Map<string, TargetLogin>> {
+export async function loadLogins(tx: Transaction, secrets: Secrets, targetIds: string[]): Promise<Map<string, TargetLogin | RecordedLogin>> {
   if (targetIds.length === 0) return new Map();
   const rows = await tx.select().from(targetLogin).where(inArray(targetLogin.targetId, targetIds));
-  const sent = rows.flatMap(({ targetId, kind, name, value }) =>
-    kind === "recording" ? [] : [{ targetId, kind, name, value: secrets.decrypt(value, targetId) }],
-  );
-  return new Map(sent.map(({ targetId, ...login }) => [targetId, login]));
+  return new Map(rows.map((row) => [row.targetId, decrypt(row, secrets)]));
+}
+
+function decrypt({ targetId, kind, name, value }: LoginRow, secrets: Secrets): TargetLogin | RecordedLogin {
+  const secret = secrets.decrypt(value, targetId);
+  return kind === "recording" ? { kind, name, recording: Recording.parse(JSON.parse(secret)) } : { kind, name, value: secret };
 }
 
 /** Why these targets cannot be scanned with their login, by the target's id. A scan that was to use it never goes on without it. */
 export async function findTargetsWithoutLogin(tx: Transaction, engine: Engine, targetIds: string[]): Promise<Map<string, string>> {
   if (targetIds.length === 0) return new Map();
   if (!engine.usesLogin) return new Map(targetIds.map((id) => [id, `${engine.type} cannot use a login. Scan it without use_authentication.`]));
-  const found = await tx.select({ id: targetLogin.targetId, kind: targetLogin.kind }).from(targetLogin).where(inArray(targetLogin.targetId, targetIds));
-  const kinds = new Map(found.map(({ id, kind }) => [id, kind]));
-  const explain = (id: string): string | undefined => {
-    if (!kinds.has(id)) return `The target has no login. Set one with PUT /v1/targets/${id}/auth.`;
-    if (kinds.get(id) !== "recording") return undefined;
-    return `The target's login is a recording, which ${engine.type} cannot replay. It can use a header or a cookie: set one with PUT /v1/targets/${id}/auth.`;
-  };
-  return new Map(targetIds.flatMap((id) => (explain(id) === undefined ? [] : [[id, explain(id) ?? ""]])));
+  const found = await tx.select({ id: targetLogin.targetId }).from(targetLogin).where(inArray(targetLogin.targetId, targetIds));
+  const known = new Set(found.map(({ id }) => id));
+  const mend = (id: string) => `The target has no login. Set one with PUT /v1/targets/${id}/auth, or a recording with POST /v1/targets/${id}/auth/selenium.`;
+  return new Map(targetIds.filter((id) => !known.has(id)).map((id) => [id, mend(id)]));
 }
