@@ -90,9 +90,7 @@ async function setLogin(id: string, options: { header?: string; cookie?: string;
     return console.log("The login is forgotten.");
   }
   if (recording !== undefined) {
-    const file = await openAsBlob(recording).catch(() => {
-      throw new UserError(`The file ${recording} cannot be read.`, { exitCode: 2 });
-    });
+    const file = await openRecording(recording);
     await withClient((client) => client.targets.setRecording(id, file));
     return console.log("The recording is the target's login. Scans use it with --login (use_authentication).");
   }
@@ -101,4 +99,12 @@ async function setLogin(id: string, options: { header?: string; cookie?: string;
   if (value === "") throw new UserError("The value is empty: write it to standard input.", { exitCode: 2 });
   await withClient((client) => client.targets.setLogin(id, { kind: header === undefined ? "cookie" : "header", name: header ?? cookie ?? "", value }));
   console.log("The login is set. Scans use it with --login (use_authentication).");
+}
+
+async function openRecording(path: string): Promise<Blob> {
+  try {
+    return await openAsBlob(path);
+  } catch {
+    throw new UserError(`The file ${path} cannot be read.`, { exitCode: 2 });
+  }
 }
