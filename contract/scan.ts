@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { OutcomeKind } from "./outcome.ts";
+import { Tag } from "./target.ts";
 
 /** Every scan type of the v1 API: each has its engine. Which of them this installation can run depends on its workers. */
 export const ScanType = z.enum(["NMAP", "NMAP_UDP", "SSLYZE", "OPENVAS", "OWASP_ZAP", "OWASP_ZAP_ACTIVE", "NUCLEI"]).meta({ id: "ScanType" });
@@ -37,7 +38,7 @@ export const NewScan = z
       .optional()
       .describe("Addresses, names, URLs or CIDR blocks up to 1,024 addresses; unknown ones become targets."),
     target_ids: z.array(z.string().min(1).max(64)).max(maxTargetsPerScan).optional().describe("Ids of existing targets."),
-    tags: z.array(z.string().min(1).max(100)).max(100).optional().describe("Every target that has one of these tags."),
+    tags: z.array(Tag).max(100).optional().describe("Every target that has one of these tags."),
     use_authentication: z.boolean().optional().describe("Use the login that is configured for the target."),
     options: z.record(z.string(), z.unknown()).optional().describe("Options of the engine; an unknown one is refused by name."),
   })

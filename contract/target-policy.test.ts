@@ -19,11 +19,12 @@ test.each([
   ["::ffff:169.254.169.254", "link-local"],
   ["64:ff9b::a9fe:a9fe", "link-local"],
   ["2002:a9fe:a9fe::1", "link-local"],
+  ["::a9fe:a9fe", "link-local"],
 ])("%s is never scanned: %s", (address, why) => {
   expect(refuseAddress(address, { allowLoopback: true })).toContain(why);
 });
 
-test.each(["127.0.0.1", "127.255.0.1", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::"])(
+test.each(["127.0.0.1", "127.255.0.1", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "::7f00:1"])(
   "%s is scanned only where loopback may be",
   (address) => {
     expect(refuseAddress(address, { allowLoopback: true })).toBeUndefined();

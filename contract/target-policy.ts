@@ -3,6 +3,8 @@ import ipaddr from "ipaddr.js";
 export interface TargetPolicy {
   /** Only while the server itself listens on loopback alone: else a tenant could reach the machine's private services. */
   allowLoopback: boolean;
+  /** False: only addresses of the public internet. */
+  allowPrivate?: boolean;
 }
 
 /** Services of clouds that hand out credentials, on addresses that are not link-local. Sources: the clouds' own documentation. */
@@ -33,6 +35,8 @@ export function refuseAddress(address: string, policy: TargetPolicy): string | u
   if (cloud) return `${address} is the metadata service of ${cloud}`;
   if (range === "loopback" && !policy.allowLoopback)
     return `${address} is a loopback address, which may be scanned only while the server listens on loopback alone`;
+  if (policy.allowPrivate === false && !isPublicAddress(address))
+    return `${address} is not an address of the public internet, and others may not be scanned where ownership must be proven`;
   return undefined;
 }
 
@@ -52,12 +56,14 @@ export function refuseName(name: string): string | undefined {
   return metadataNames.has(name) ? `${name} is a cloud's metadata service` : undefined;
 }
 
-/** The IPv4 address inside an IPv6 one, where the two reach the same host: mapped, NAT64 (RFC 6052) and 6to4 (RFC 3056). */
+/** The IPv4 address inside an IPv6 one, where the two reach, or once reached, the same host: mapped, compatible (RFC 4291), NAT64 (RFC 6052) and 6to4 (RFC 3056). */
 function unwrap(address: ipaddr.IPv4 | ipaddr.IPv6): ipaddr.IPv4 | ipaddr.IPv6 {
   if (address.kind() === "ipv4") return address;
   const bytes = address.toByteArray();
   const range = address.range();
   if (range === "ipv4Mapped" || range === "rfc6052") return ipaddr.fromByteArray(bytes.slice(12)) as ipaddr.IPv4;
+  if (bytes.slice(0, 12).every((byte) => byte === 0) && bytes.slice(12, 14).some((byte) => byte !== 0))
+    return ipaddr.fromByteArray(bytes.slice(12)) as ipaddr.IPv4;
   if (range === "6to4") return ipaddr.fromByteArray(bytes.slice(2, 6)) as ipaddr.IPv4;
   return address;
 }

@@ -7,20 +7,73 @@ const textsOf = (input: string) => {
 };
 
 test.each([
-  ["192.0.2.1", "192.0.2.1"],
-  [" 192.0.2.1 ", "192.0.2.1"],
-  ["2001:DB8:0:0::1", "2001:db8::1"],
-  ["WWW.Example.COM.", "www.example.com"],
-  ["bücher.example", "xn--bcher-kva.example"],
-  ["localhost", "localhost"],
-  ["_dmarc.example.com", "_dmarc.example.com"],
-  ["example.com:8443", "example.com:8443"],
-  ["[2001:db8::1]:443", "[2001:db8::1]:443"],
-  ["HTTPS://Example.com:443/App?q=1#top", "https://example.com/App?q=1"],
-  ["http://user:secret@example.com/", "http://example.com/"],
-  ["http://[2001:db8::1]:8080/x", "http://[2001:db8::1]:8080/x"],
-])("%j is %s", (input, text) => {
-  expect(textsOf(input)).toEqual([text]);
+  // Each line is one target: every spelling of it has the first as its text.
+  ["192.0.2.1", " 192.0.2.1 ", "\t192.0.2.1\n", "192.0.2.1/32", "::ffff:192.0.2.1", "::FFFF:C000:201", "[::ffff:192.0.2.1]", "0:0:0:0:0:ffff:c000:0201"],
+  ["2001:db8::1", "2001:DB8:0:0::1", "2001:0db8:0000:0000:0000:0000:0000:0001", "[2001:db8::1]", "2001:db8::0.0.0.1", "2001:db8::1/128"],
+  ["2001:db8::c000:201", "2001:db8::192.0.2.1"],
+  ["::c000:201", "::192.0.2.1"],
+  ["2001:db8::1:0:0:1", "2001:db8:0:0:1::1", "2001:DB8:0:0:1:0:0:1"],
+  ["::1", "0:0:0:0:0:0:0:1", "[::1]", "::0001"],
+  ["www.example.com", "WWW.Example.COM.", "www.example.com", "ＷＷＷ．example。com", "www.example.com｡"],
+  ["xn--bcher-kva.example", "bücher.example", "BÜCHER.example.", "bu\u0308cher.example", "XN--BCHER-KVA.Example", "ｂücher.example", "bücher。example"],
+  ["xn--strae-oqa.example", "straße.example", "STRAẞE.example"],
+  ["xn--0-dha.xn--bcher-kva.example", "ü0.xn--bcher-kva.example", "xn--0-dha.bücher.example"],
+  ["k.example", "\u212a.example"],
+  ["localhost", "LOCALHOST."],
+  ["_dmarc.example.com", "_DMARC.example.com"],
+  ["example.com:8443", "EXAMPLE.com.:8443", "example.com:08443"],
+  ["[2001:db8::1]:443", "[2001:DB8:0::1]:443"],
+  ["192.0.2.1:443", "[::ffff:192.0.2.1]:443"],
+  [
+    "https://example.com/",
+    "https://example.com",
+    "HTTPS://Example.COM.:443/",
+    "https://example.com/?",
+    "https://example.com#top",
+    "https://example.com/./",
+    "https://example.com/a/..",
+  ],
+  ["https://example.com/App?q=1", "HTTPS://Example.com:443/App?q=1#top", "https://example.com/x/../App?q=1", "https://example.com/%41pp?q=%31"],
+  ["https://example.com/~a/%2Fb%C3%A4", "https://example.com/%7ea/%2fbä", "https://example.com/%7Ea/%2f%62%c3%a4"],
+  ["https://example.com/%252e", "https://example.com/%25%32e"],
+  ["https://example.com/b", "https://example.com/%2e%2E/b", "https://example.com/a/%2e./b"],
+  ["http://example.com:443/", "http://example.com:00443"],
+  ["http://[2001:db8::1]:8080/x", "http://[2001:DB8:0::1]:8080/x"],
+  ["http://192.0.2.1/", "http://192.0.2.1:80", "http://[::ffff:192.0.2.1]/", "http://[::ffff:c000:201]"],
+  ["http://xn--bcher-kva.example/", "http://bücher.example", "http://BÜCHER.example:80/", "http://xn--bcher-kva.example./"],
+])("%s is one target in every spelling", (text, ...spellings) => {
+  for (const spelling of [text, ...spellings]) expect(textsOf(spelling), spelling).toEqual([text]);
+});
+
+test("what names another place, or may, is another target", () => {
+  const different = [
+    "https://example.com/a",
+    "https://example.com/a/",
+    "https://example.com//a",
+    "https://example.com/A",
+    "https://example.com/a?b",
+    "https://example.com/a%2Fb",
+    "https://example.com/a/b",
+    "http://example.com/a",
+    "https://example.com:8443/a",
+    "https://www.example.com/a",
+    "example.com",
+    "example.com:443",
+    "2001:db8::1",
+    "64:ff9b::192.0.2.1",
+    "::192.0.2.1",
+    "192.0.2.1",
+  ];
+  const texts = different.map((input) => String(textsOf(input)));
+  expect([texts[0], new Set(texts).size]).toEqual(["https://example.com/a", different.length]);
+});
+
+test("a login in a URL is refused, and not repeated", () => {
+  for (const url of ["http://user:secret@example.com/", "https://secret@example.com", "http://:secret@example.com/", "http://@example.com/"]) {
+    const parsed = parseTarget(url);
+    expect(parsed, url).toMatchObject({ ok: false, reason: expect.stringContaining("PUT /v1/targets/:id/auth") });
+    expect(JSON.stringify(parsed)).not.toContain("secret@");
+  }
 });
 
 test("a block is each of its addresses", () => {
@@ -64,6 +117,37 @@ test.each([
   "1.2.3.4.5",
   "1.2.3.256",
   "fe80::1%eth0",
+  "[fe80::1%25eth0]",
+  "http://[fe80::1%25eth0]/",
+  "http://0x7f.1/",
+  "http://0177.0.0.1/",
+  "http://2130706433/",
+  "http://127.1/",
+  "http://127.0.0.1./",
+  "http://１２７.0.0.1/",
+  "http://127。0。0。1/",
+  "１２７.0.0.1",
+  "127。0。0。1",
+  "①27.0.0.1",
+  "0x7f.0x0.0x0.0x1",
+  "0x7f000001:80",
+  "example.0x7f",
+  "192.0.2.1.",
+  "[192.0.2.1]",
+  "[192.0.2.1]:80",
+  "http://[192.0.2.1]/",
+  "[example.com]",
+  "::ffff:192.0.2.0/120",
+  "::ffff:0300.0.2.1",
+  "exa\u00admple.com",
+  "exa\u200dmple.com",
+  "example.com\u2024evil",
+  "💩.example",
+  ".",
+  "example.com..",
+  ".example.com",
+  `${"a".repeat(64)}.example`,
+  `${"a.".repeat(127)}example`,
   "192.0.2.0/21",
   "192.0.2.0/33",
   "192.0.2.0/-1",
@@ -87,7 +171,7 @@ test("no target that is accepted can be read as an option, whatever its kind", (
 });
 
 test("what was read is read again as the same", () => {
-  for (const input of ["192.0.2.1", "bücher.example", "HTTPS://Example.com/a b".replace(" ", "%20"), "[2001:db8::1]:443"]) {
+  for (const input of ["192.0.2.1", "bücher.example", "HTTPS://Example.com/a%20b%7e?%c3", "[2001:db8::1]:443"]) {
     const [text = ""] = textsOf(input);
     expect(textsOf(text)).toEqual([text]);
   }
@@ -98,6 +182,6 @@ test("an address is four decimal parts or IPv6 without a zone", () => {
     undefined,
     undefined,
     undefined,
-    "::ffff:102:304",
+    "1.2.3.4",
   ]);
 });

@@ -17,14 +17,16 @@ const forms = "an IPv4 or IPv6 address, a host name, host:port, a URL (http or h
 
 /**
  * Reads one target as a user writes it; a CIDR block becomes its addresses. Names are lower case, without a trailing dot and in ASCII
- * (IDNA); a URL loses its default port, fragment and login. Nothing that could pass for a command line's option gets through.
+ * (UTS 46, not transitional); an IPv4 address inside an IPv6 one (`::ffff:192.0.2.1`) is that IPv4 address; a URL loses its default port, fragment
+ * and empty query, and its path is normalised (RFC 3986, 6.2.2). A user name or password in a URL is refused: it would be kept and shown as
+ * text. Nothing that could pass for a command line's option gets through.
  */
 export function parseTarget(input: string): ParseResult {
   const text = input.trim();
   if (text === "" || text.length > 2048) return refuse(input, `is empty or longer than 2,048 characters; give ${forms}`);
   if (/^https?:\/\//i.test(text)) return parseUrl(text);
   if (text.includes("://")) return refuse(input, "has a scheme that cannot be scanned; use http or https");
-  const address = parseAddress(text.replace(/^\[(.*)\]$/, "$1"));
+  const address = parseAddress(withoutBrackets(text));
   if (address) return { ok: true, targets: [{ kind: "address", text: address, host: address }] };
   if (text.includes("/")) return parseBlock(text);
   const service = /^(.*):(\d{1,5})$/.exec(text);
@@ -33,16 +35,26 @@ export function parseTarget(input: string): ParseResult {
   return name ? { ok: true, targets: [{ kind: "name", text: name, host: name }] } : refuse(input, `is not a target; give ${forms}`);
 }
 
-/** The canonical form of an IP literal (IPv4 only as four decimal parts), or undefined. Zones (`%eth0`) are refused. */
+/**
+ * The canonical form of an IP literal, or undefined. IPv4 only as four decimal parts: octal, hexadecimal and short forms mean one address to
+ * some programs and another to others. Zones (`%eth0`) are refused.
+ */
 export function parseAddress(text: string): string | undefined {
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text).toString();
   if (!text.includes(":") || text.includes("%") || !ipaddr.IPv6.isValid(text)) return undefined;
-  return ipaddr.IPv6.parse(text).toRFC5952String();
+  // Of `::192.0.2.1`, which is not `::ffff:192.0.2.1`, ipaddr.js makes the latter; a URL does not.
+  if (!URL.canParse(`http://[${text}]`)) return undefined;
+  const address = ipaddr.IPv6.parse(new URL(`http://[${text}]`).hostname.slice(1, -1));
+  // A socket to it is an IPv4 socket (RFC 4291, 2.5.5.2): one host, one target.
+  return address.isIPv4MappedAddress() ? address.toIPv4Address().toString() : address.toRFC5952String();
 }
+
+/** Brackets are for IPv6 alone. */
+const withoutBrackets = (text: string): string => /^\[(.*:.*)\]$/.exec(text)?.[1] ?? text;
 
 function parseName(text: string): string | undefined {
   // Only characters of a name in any script: `domainToASCII` would decode percent signs and cut at some others.
-  if (!/^[\p{L}\p{M}\p{N}._-]+$/u.test(text)) return undefined;
+  if (!/^[\p{L}\p{M}\p{N}._\u3002\uff0e\uff61-]+$/u.test(text)) return undefined;
   const name = domainToASCII(text).replace(/\.$/, "");
   if (name === "" || name.length > 253) return undefined;
   const labels = name.split(".");
@@ -52,7 +64,7 @@ function parseName(text: string): string | undefined {
 }
 
 function parseHost(text: string): string | undefined {
-  return parseAddress(text.replace(/^\[(.*)\]$/, "$1")) ?? parseName(text);
+  return parseAddress(withoutBrackets(text)) ?? parseName(text);
 }
 
 function parseService(text: string, hostText: string, port: number): ParseResult {
@@ -68,15 +80,27 @@ function parseUrl(text: string): ParseResult {
   const host = parseHost(written);
   if (!host || /[\s\p{C}\\]/u.test(text) || !URL.canParse(text)) return refuse(text, "is not a URL that can be scanned");
   const url = new URL(text);
+  if (/^https?:\/\/[^/?#]*@/i.test(text))
+    return refuse(hideLogin(text), "has a user name or password in it; leave it out, and set a login of the target (PUT /v1/targets/:id/auth)");
   url.hash = "";
-  url.username = "";
-  url.password = "";
   url.hostname = bracket(host);
+  url.pathname = normaliseEscapes(url.pathname);
+  // Without a query of no characters: `/?` is `/`.
+  url.search = normaliseEscapes(url.search);
   const scheme = url.protocol === "https:" ? "https" : "http";
   const port = url.port === "" ? { http: 80, https: 443 }[scheme] : Number(url.port);
   if (port === 0) return refuse(text, "has a port outside 1 to 65535");
   return { ok: true, targets: [{ kind: "url", text: url.href, host, port, scheme, path: `${url.pathname}${url.search}` }] };
 }
+
+/** Escapes in capitals, and none of a character that needs none (RFC 3986, 6.2.2.1 and 6.2.2.2). */
+const normaliseEscapes = (text: string): string =>
+  text.replaceAll(/%[0-9a-f]{2}/gi, (escaped) => {
+    const character = String.fromCharCode(Number.parseInt(escaped.slice(1), 16));
+    return /[A-Za-z0-9._~-]/.test(character) ? character : escaped.toUpperCase();
+  });
+
+const hideLogin = (text: string): string => text.replace(/^(https?:\/\/)[^/?#]*@/i, "$1…@");
 
 function parseBlock(text: string): ParseResult {
   const [base = "", bits = "", ...rest] = text.split("/");

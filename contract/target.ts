@@ -1,8 +1,11 @@
 import { z } from "zod";
 import { Observation } from "./outcome.ts";
+import { Recording } from "./recording.ts";
 
 const Label = z.string().max(200);
-const Tags = z.array(z.string().min(1).max(100)).max(10);
+/** Without the spaces around it, which nobody sees. */
+export const Tag = z.string().trim().min(1).max(100);
+const Tags = z.array(Tag).max(10).describe("At most 10; capitals matter, and one that is there twice counts once.");
 
 /** What a scan with `use_authentication` sends with every request to the target. */
 export const TargetLogin = z
@@ -20,6 +23,20 @@ export const TargetLogin = z
   })
   .meta({ id: "TargetLogin" });
 export type TargetLogin = z.infer<typeof TargetLogin>;
+
+/** A recording that logs in: it is replayed in a browser before the scan, which then sends the session that it brought. */
+export const RecordedLogin = z.object({ kind: z.literal("recording"), name: z.string(), recording: Recording });
+export type RecordedLogin = z.infer<typeof RecordedLogin>;
+
+/** What is told of a login: never its value. */
+export const KnownTargetLogin = z
+  .object({
+    kind: z.enum(["header", "cookie", "recording"]),
+    name: z.string().describe("Of the header or cookie; of a recording the names of its project and its test."),
+    updated_at: z.iso.datetime().describe("When it was set."),
+  })
+  .meta({ id: "KnownTargetLogin" });
+export type KnownTargetLogin = z.infer<typeof KnownTargetLogin>;
 
 export const Target = z.object({ id: z.string(), target: z.string(), label: z.string(), tags: z.array(z.string()) }).meta({ id: "Target" });
 export type Target = z.infer<typeof Target>;

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { Observation, Outcome } from "./outcome.ts";
 import { EngineContent, ScanType } from "./scan.ts";
-import { TargetLogin } from "./target.ts";
+import { RecordedLogin, TargetLogin } from "./target.ts";
 
 /**
  * What a worker and the server say to each other, below `/worker/v1`, with the worker's token as bearer. A worker claims a task and gets a
@@ -38,7 +38,7 @@ export const Task = z.object({
   type: ScanType,
   options: z.record(z.string(), z.unknown()),
   targets: z
-    .array(z.object({ target_id: z.string(), target: z.string(), known: z.array(Observation), login: TargetLogin.optional() }))
+    .array(z.object({ target_id: z.string(), target: z.string(), known: z.array(Observation), login: z.union([TargetLogin, RecordedLogin]).optional() }))
     .describe("Only those that have no outcome yet; with what was seen of them before, and the login where the scan uses it."),
   import: z
     .object({
@@ -48,7 +48,7 @@ export const Task = z.object({
     })
     .optional()
     .describe("The task is to read a file and not to scan: `targets` is empty, and `GET tasks/:id/file?attempt=` answers the file."),
-  policy: z.object({ allow_loopback: z.boolean() }),
+  policy: z.object({ allow_loopback: z.boolean(), allow_private: z.boolean().default(true) }),
   deadline_seconds: z.int().min(1).describe("From now on; the worker ends the attempt then."),
   heartbeat_seconds: z.number().positive(),
 });

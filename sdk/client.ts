@@ -18,6 +18,7 @@ import type {
   NewWebhook,
   Notification,
   NotificationUpdate,
+  Ownership,
   Report,
   Risk,
   RiskEvent,
@@ -202,8 +203,22 @@ export function createClient({ server, apiKey, fetch = globalThis.fetch }: Clien
       observations: (id: string, filters: Filters = {}) => list<TargetObservation>(`${byId("targets", id)}/observations`, filters),
       /** Sets what scans with `use_authentication` send to the target. */
       setLogin: (id: string, login: TargetLogin) => read<KnownTargetLogin>("PUT", `${byId("targets", id)}/auth`, { body: login }),
+      /** Sets a Selenium IDE recording (`.side`) of the target's login in the place of a header or cookie. */
+      setRecording: (id: string, file: Blob, fileName = "login.side") => {
+        const body = new FormData();
+        body.set("file", file, fileName);
+        return read<KnownTargetLogin>("POST", `${byId("targets", id)}/auth/selenium`, { body });
+      },
       /** What is known of the login; its value is never given out. */
       getLogin: (id: string) => read<KnownTargetLogin>("GET", `${byId("targets", id)}/auth`),
+      /** Whether the target is proven to be yours. */
+      ownership: (id: string) => read<Ownership>("GET", `${byId("targets", id)}/ownership`),
+      /** Begins the proof of the target's name or address, or of a domain above it: the answer says what to publish. */
+      beginOwnership: (id: string, { root }: { root?: string } = {}) =>
+        read<Ownership>("POST", `${byId("targets", id)}/ownership`, root ? { query: { root } } : {}),
+      /** Looks for the proof now. */
+      verifyOwnership: (id: string, { root }: { root?: string } = {}) =>
+        read<Ownership>("POST", `${byId("targets", id)}/ownership/verify`, root ? { query: { root } } : {}),
       deleteLogin: async (id: string): Promise<void> => {
         await send("DELETE", `${byId("targets", id)}/auth`);
       },

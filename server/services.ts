@@ -6,6 +6,7 @@ import type { HttpSettings } from "./http-settings.ts";
 import type { AddressGuard } from "./limits/address-guard.ts";
 import type { Mailer } from "./outgoing/mailer.ts";
 import type { OutgoingPolicy } from "./outgoing/outgoing-policy.ts";
+import type { OwnershipSettings } from "./ownership/ownership-settings.ts";
 import type { TaskPicker } from "./scans/pick-task.ts";
 import type { TaskBell } from "./scans/task-bell.ts";
 import type { Secrets } from "./secrets.ts";
@@ -30,6 +31,8 @@ export interface Services {
   allowLoopback: boolean;
   /** Where requests to addresses that users give may go. */
   outgoing: OutgoingPolicy;
+  /** Whether targets must be proven to be their workspace's own. */
+  ownership: OwnershipSettings;
   /** Absent where the operator has set no mail server. */
   mailer: Mailer | undefined;
   /** The server's address as people reach it, for links in messages. */

@@ -13,6 +13,8 @@ import { type LimitSettings, readLimitSettings } from "./limits/limit-settings.t
 import { releaseScans } from "./limits/release-scans.ts";
 import { openMailer } from "./outgoing/mailer.ts";
 import { type OutgoingPolicy, readOutgoingPolicy } from "./outgoing/outgoing-policy.ts";
+import { recheckOwnerships } from "./ownership/ownership-rows.ts";
+import { type OwnershipSettings, readOwnershipSettings } from "./ownership/ownership-settings.ts";
 import { createFileMaker, type FileMaker } from "./queue/file-maker.ts";
 import { renderQueue, reportQueue, startQueue } from "./queue/start-queue.ts";
 import { failOverdueReports, failReport } from "./reports/make-report.ts";
@@ -39,6 +41,8 @@ export interface ServerSettings extends LimitSettings {
   logLevel?: string;
   /** Where requests to addresses that users give may go; the environment says it where this is absent. */
   outgoing?: OutgoingPolicy;
+  /** The environment says it where this is absent. */
+  ownership?: OwnershipSettings;
   /** False leaves the deliveries of webhooks and notifications to other servers on the same database. */
   delivers?: boolean;
   /** The largest file that may be imported. */
@@ -72,6 +76,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
     picker: createTaskPicker(db, bell),
     allowLoopback: isLoopbackHost(settings.host),
     outgoing: settings.outgoing ?? readOutgoingPolicy(process.env),
+    ownership: settings.ownership ?? readOwnershipSettings(process.env),
     mailer: openMailer(process.env),
     maxImportBytes: (settings.maxImportMegabytes ?? defaultMaxImportMegabytes) * 1024 ** 2,
     publicUrl: readPublicUrl(process.env),
@@ -83,12 +88,13 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
   const stopReaper = startReaper(services);
   const stopDeliveries = settings.delivers === false ? async () => {} : await startDelivering(services, settings.databaseUrl, onError);
   const stopScheduler = everySecond(services, "scheduler", async () => runDueSchedules(services, await readClock(db)));
+  const stopRechecks = everySecond(services, "ownership", async (signal) => recheckOwnerships(services, await readClock(db), signal));
   const url = addressOf(settings.host, app.server.address());
   log.info({ url }, "listening");
   return {
     url,
     stop: async () => {
-      await Promise.all([stopReaper(), stopScheduler(), stopDeliveries()]);
+      await Promise.all([stopReaper(), stopScheduler(), stopRechecks(), stopDeliveries()]);
       await app.close();
       await boss.stop({ graceful: true, timeout: 3000 });
       await maker.stop();
@@ -182,11 +188,13 @@ function startReaper(services: Services): () => Promise<void> {
 }
 
 /** Does it again and again, a second apart, whatever it throws, until the answer is called: that resolves once the last has ended. */
-function everySecond(services: Services, name: string, action: () => Promise<unknown>): () => Promise<void> {
+function everySecond(services: Services, name: string, action: (stopping: AbortSignal) => Promise<unknown>): () => Promise<void> {
   const stopping = new AbortController();
   const run = async () => {
     while (!stopping.signal.aborted) {
-      await action().catch((error) => services.log.warn({ err: error }, `${name} failed; it runs again in a second`));
+      await action(stopping.signal).catch((error) => {
+        if (!stopping.signal.aborted) services.log.warn({ err: error }, `${name} failed; it runs again in a second`);
+      });
       await sleep(1000, undefined, { signal: stopping.signal }).catch(() => {});
     }
   };

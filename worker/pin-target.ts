@@ -10,7 +10,7 @@ const lookupSeconds = 15;
 
 /**
  * Resolves a target once and checks every address of it, so that the address that was checked is the one that is scanned. A name with
- * several addresses is scanned at the first that the policy allows, IPv4 before IPv6.
+ * several addresses is scanned at the first that the policy allows, IPv4 before IPv6. A recorded login is no login yet.
  */
 export async function pinTarget({ target_id, target, known, login }: Task["targets"][number], policy: TargetPolicy): Promise<PinResult> {
   const parsed = parseTarget(target);
@@ -22,7 +22,7 @@ export async function pinTarget({ target_id, target, known, login }: Task["targe
   const refusals = addresses.map((address) => refuseAddress(address, policy));
   const allowed = addresses.find((_, index) => refusals[index] === undefined);
   if (allowed === undefined) return { ok: false, reason: `Refused by the target policy: ${refusals[0] ?? "it has no address"}.` };
-  return { ok: true, target: { targetId: target_id, target: one, address: allowed, known, ...(login ? { login } : {}) } };
+  return { ok: true, target: { targetId: target_id, target: one, address: allowed, known, ...(login && login.kind !== "recording" ? { login } : {}) } };
 }
 
 /** The name's addresses, or why there are none, as a sentence. */

@@ -49,24 +49,23 @@ export async function runTask(task: Task, context: TaskContext): Promise<void> {
 
 async function runEngine(task: Task, context: TaskContext, attempt: AttemptReporter, signal: AbortSignal): Promise<void> {
   const engine = findEngine(task.type);
-  const targets = await pinTargets(task, attempt);
-  if (targets.length === 0) return;
+  const pinned = await pinTargets(task, attempt);
+  if (pinned.length === 0) return;
   const runner = await engine.load();
   attempt.status = await requireEngine(runner, context.enginesFolder);
+  const targets = await openSessions(task, pinned, { workFolder: context.workFolder, attempt, signal });
+  if (targets.length === 0) return;
   const options = engine.options.parse(task.options);
-  const folder = await mkdtemp(join(context.workFolder, "run-"));
-  const runContext = {
-    signal,
-    limits: { ...context.limits, memoryBytes: engine.memoryMegabytes * 1024 ** 2 },
-    enginesFolder: context.enginesFolder,
-    folder,
-    log: (message: string, fields?: Record<string, unknown>) => context.log.info(fields ?? {}, message),
-  };
-  try {
+  await withFolder(context.workFolder, async (folder) => {
+    const runContext = {
+      signal,
+      limits: { ...context.limits, memoryBytes: engine.memoryMegabytes * 1024 ** 2 },
+      enginesFolder: context.enginesFolder,
+      folder,
+      log: (message: string, fields?: Record<string, unknown>) => context.log.info(fields ?? {}, message),
+    };
     for await (const event of runner.run({ type: task.type, options, targets }, runContext)) await attempt.take(event);
-  } finally {
-    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-  }
+  });
 }
 
 /** An engine that is missing, or that has nothing to scan with, must not run: it would see nothing and seem to say that there is nothing. */
@@ -88,7 +87,7 @@ async function requireEngine(runner: EngineRunner, enginesFolder: string): Promi
 type EngineState = Pick<EngineStatus, "version" | "content">;
 
 async function pinTargets(task: Task, attempt: AttemptReporter): Promise<PinnedTarget[]> {
-  const policy = { allowLoopback: task.policy.allow_loopback };
+  const policy = { allowLoopback: task.policy.allow_loopback, allowPrivate: task.policy.allow_private };
   const pins = await Promise.all(task.targets.map(async (target) => ({ target, pin: await pinTarget(target, policy) })));
   const pinned: PinnedTarget[] = [];
   for (const { target, pin } of pins) {
@@ -97,6 +96,34 @@ async function pinTargets(task: Task, attempt: AttemptReporter): Promise<PinnedT
   }
   attempt.pinned = pinned;
   return pinned;
+}
+
+/** Logs in where a target's login is a recording, before the engine takes its memory; a target whose login did not come about is skipped with the reason. */
+async function openSessions(
+  task: Task,
+  pinned: PinnedTarget[],
+  { workFolder, attempt, signal }: { workFolder: string; attempt: AttemptReporter; signal: AbortSignal },
+): Promise<PinnedTarget[]> {
+  const recordings = new Map(task.targets.flatMap(({ target_id, login }) => (login?.kind === "recording" ? [[target_id, login.recording]] : [])));
+  if (recordings.size === 0) return pinned;
+  const { replayRecording } = await import("./login/replay-recording.ts");
+  const ready: PinnedTarget[] = [];
+  for (const target of pinned) {
+    const recording = recordings.get(target.targetId);
+    const login = recording && (await withFolder(workFolder, (folder) => replayRecording({ recording, pinned: target, folder, signal })));
+    if (typeof login !== "string") ready.push(login ? { ...target, login } : target);
+    else await attempt.take({ kind: "outcome", targetId: target.targetId, outcome: { kind: "skipped", reason: login, notes: [], detections: [] } });
+  }
+  return ready;
+}
+
+async function withFolder<T>(workFolder: string, use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(workFolder, "run-"));
+  try {
+    return await use(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
 }
 
 /** Tells the server of one attempt, in order. */

@@ -1,3 +1,4 @@
+import { openAsBlob } from "node:fs";
 import { text } from "node:stream/consumers";
 import type { Observation } from "@periscan/contract/outcome.ts";
 import type { Target, TargetObservation } from "@periscan/contract/target.ts";
@@ -7,11 +8,12 @@ import { readCount } from "../read-count.ts";
 import { withClient } from "../session.ts";
 import { take } from "../take.ts";
 import { UserError } from "../user-error.ts";
+import { addTargetsVerifyCommand } from "./targets-verify.ts";
 
 export function addTargetsCommand(program: Command): void {
   const targets = program
     .command("targets")
-    .description("List the targets that scans have met or that were added over the API; show what is known of one; set its login.")
+    .description("List the targets that scans have met or that were added over the API; show what is known of one; set its login; prove that it is yours.")
     .enablePositionalOptions()
     .option("--tag <tag...>", "only those with one of these tags")
     .option("--limit <n>", "at most so many", readCount, 500)
@@ -28,13 +30,20 @@ export function addTargetsCommand(program: Command): void {
     .action(showTarget);
   targets
     .command("login")
-    .description("Set the header or cookie that scans with --login send to a target. Its value is read from standard input, and kept encrypted.")
+    .description(
+      "Set the header or cookie that scans with --login send to a target, or a recording that logs in. A value is read from standard input; all is kept encrypted.",
+    )
     .argument("<id>")
     .option("--header <name>", "send this header, such as Authorization")
     .option("--cookie <name>", "send this cookie")
+    .option("--recording <file>", "log in as this Selenium IDE recording (.side) does")
     .option("--delete", "forget the login")
-    .addHelpText("after", "\nExample:\n  periscan targets login 0199d3a2-… --header Authorization < token.txt\n")
+    .addHelpText(
+      "after",
+      "\nExample:\n  periscan targets login 0199d3a2-… --header Authorization < token.txt\n  periscan targets login 0199d3a2-… --recording login.side\n",
+    )
     .action(setLogin);
+  addTargetsVerifyCommand(targets);
 }
 
 async function listTargets({ tag, limit, json }: { tag?: string[]; limit: number; json?: boolean }): Promise<void> {
@@ -72,17 +81,30 @@ function describe(seen: Observation): string {
   return words(seen.url, seen.status, seen.content_type);
 }
 
-async function setLogin(id: string, options: { header?: string; cookie?: string; delete?: boolean }): Promise<void> {
-  const { header, cookie } = options;
-  if ([header, cookie, options.delete].filter((value) => value !== undefined).length !== 1)
-    throw new UserError("Give one of --header NAME, --cookie NAME and --delete.", { exitCode: 2 });
+async function setLogin(id: string, options: { header?: string; cookie?: string; recording?: string; delete?: boolean }): Promise<void> {
+  const { header, cookie, recording } = options;
+  if ([header, cookie, recording, options.delete].filter((value) => value !== undefined).length !== 1)
+    throw new UserError("Give one of --header NAME, --cookie NAME, --recording FILE and --delete.", { exitCode: 2 });
   if (options.delete) {
     await withClient((client) => client.targets.deleteLogin(id));
     return console.log("The login is forgotten.");
+  }
+  if (recording !== undefined) {
+    const file = await openRecording(recording);
+    await withClient((client) => client.targets.setRecording(id, file));
+    return console.log("The recording is the target's login. Scans use it with --login (use_authentication).");
   }
   if (process.stdin.isTTY) console.error("The value, then Ctrl-D:");
   const value = (await text(process.stdin)).trim();
   if (value === "") throw new UserError("The value is empty: write it to standard input.", { exitCode: 2 });
   await withClient((client) => client.targets.setLogin(id, { kind: header === undefined ? "cookie" : "header", name: header ?? cookie ?? "", value }));
   console.log("The login is set. Scans use it with --login (use_authentication).");
+}
+
+async function openRecording(path: string): Promise<Blob> {
+  try {
+    return await openAsBlob(path);
+  } catch {
+    throw new UserError(`The file ${path} cannot be read.`, { exitCode: 2 });
+  }
 }

@@ -1,4 +1,5 @@
 import type { TargetLogin } from "@periscan/contract/target.ts";
+import { listLoginSecrets } from "../kit/list-login-secrets.ts";
 
 /** A line of Nuclei's output without the login that its requests carried, wherever it stands: in requests, commands, or what the target sent back. */
 export function redactLine(line: string, login: TargetLogin): string {
@@ -14,8 +15,9 @@ export function redactLine(line: string, login: TargetLogin): string {
 
 const shown = "[the target's login]";
 
-function makeRedact({ name, value }: TargetLogin): (text: string) => string {
-  const forms = [value, encodeURIComponent(value), JSON.stringify(value).slice(1, -1), value.replaceAll("'", "'\\''")];
+function makeRedact(login: TargetLogin): (text: string) => string {
+  const { name, value } = login;
+  const forms = listLoginSecrets(login).flatMap((each) => [each, encodeURIComponent(each), JSON.stringify(each).slice(1, -1), each.replaceAll("'", "'\\''")]);
   const secrets = [...new Set(forms)].sort((a, b) => b.length - a.length);
   // A login of a few letters stands in many words: there only beside its name.
   const short = value.length < 6;

@@ -1,6 +1,7 @@
 import { isIP, isIPv6 } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EngineError, type EngineEvent, type EngineTask, type PinnedTarget, type RunContext } from "../kit/engine.ts";
+import { type ScopeProxy, startScopeProxy } from "../kit/scope-proxy.ts";
 import type { Start } from "./build-arguments.ts";
 import { findServices, knock, type Services } from "./find-services.ts";
 import { findTemplates, selectTemplates, type Template, type TemplateSet } from "./find-templates.ts";
@@ -8,7 +9,6 @@ import { describeEmpty, findNuclei, type Nuclei, nucleiMissing } from "./install
 import type { NucleiOptions } from "./options.ts";
 import { readOutcome, type TargetFacts } from "./read-outcome.ts";
 import { type FinishedRun, runProcess } from "./run-process.ts";
-import { type ScopeProxy, startScopeProxy } from "./scope-proxy.ts";
 import { startScopeResolver } from "./scope-resolver.ts";
 
 interface Scan {

@@ -1,5 +1,6 @@
 import type { EngineContent } from "@periscan/contract/scan.ts";
 import type { TargetLogin } from "@periscan/contract/target.ts";
+import { listLoginSecrets } from "../kit/list-login-secrets.ts";
 import { type Alert, type Message, readStatus } from "./api-answers.ts";
 import { cleanText, clip } from "./clean-text.ts";
 import { type Coverage, formatScope, joinMarks } from "./coverage.ts";
@@ -105,9 +106,10 @@ type Hide = (text: string) => string;
 /** ZAP keeps what it sent, and a report is read by many: the login is not in it. */
 function createHider(login: TargetLogin | undefined): Hide {
   const secrets = ["Proxy-Authorization", ...(login?.kind === "header" ? [login.name] : [])].map((name) => name.toLowerCase());
+  const values = login ? listLoginSecrets(login) : [];
   return (text) => {
     const lines = text.split("\n").filter((line) => !secrets.includes(line.slice(0, Math.max(0, line.indexOf(":"))).toLowerCase()));
-    return cleanText(login ? lines.join("\n").replaceAll(login.value, "(login)") : lines.join("\n"));
+    return cleanText(values.reduce((left, value) => left.replaceAll(value, "(login)"), lines.join("\n")));
   };
 }
 

@@ -207,6 +207,7 @@ describe("a login", () => {
   const logins: TargetLogin[] = [
     { kind: "header", name: "Authorization", value: "Bearer secret-of-the-target" },
     { kind: "cookie", name: "session", value: "secret-of-the-target" },
+    { kind: "header", name: "Cookie", value: "lang=en; session=secret-of-the-target; more=x-secret-of-the-target" },
   ];
   const isLoggedIn = ({ headers }: { headers: Record<string, string | string[] | undefined> }) =>
     headers.authorization === "Bearer secret-of-the-target" || String(headers.cookie ?? "").includes("session=secret-of-the-target");
@@ -215,11 +216,11 @@ describe("a login", () => {
     response
       .setHeader("set-cookie", "theme=dark")
       .setHeader("content-type", "text/html")
-      .end(`<a href="/inside">Inside</a><a href="/logout">Out</a> ${request.headers.cookie ?? ""}`);
+      .end(`<a href="/inside">Inside</a><a href="/logout">Out</a> ${request.headers.cookie ?? ""} you are secret-of-the-target`);
   };
 
   test.each(logins.flatMap((login) => (["http", "https"] as const).map((scheme) => ({ login, scheme }))))(
-    "by $login.kind over $scheme goes with every request, and into no text",
+    "by $login.kind ($login.name) over $scheme goes with every request, and into no text",
     async ({ login, scheme }) => {
       const site = keep(await serveSite(answer, scheme === "https" ? certificate : undefined));
       const { outcomes } = await scan({ targets: [{ ...pinForTest(`${scheme}://site.test:${site.port}/`, "127.0.0.1"), login }] });

@@ -1,21 +1,19 @@
 import { NewTarget, Target, TargetUpdate } from "@periscan/contract/target.ts";
 import { and, arrayOverlaps, eq, gt, inArray } from "drizzle-orm";
-import { v7 as uuidv7 } from "uuid";
 import { z } from "zod";
-import { ApiError, notFound } from "../api-error.ts";
+import { notFound } from "../api-error.ts";
 import { target } from "../db/schema.ts";
-import { checkTargetAllowance } from "../limits/workspace-limit.ts";
 import { filtersQuery, isId, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
 import type { Services } from "../services.ts";
-import { canonical, readTarget, requireChange } from "../targets/read-targets.ts";
-import type { TargetRow } from "../targets/target-rows.ts";
+import { canonicalTexts, readTarget, requireChange } from "../targets/read-targets.ts";
+import { addTarget, type TargetRow } from "../targets/target-rows.ts";
 import { requireKey } from "./authenticate.ts";
 import { operation } from "./operation.ts";
 import type { TypedApp } from "./typed-app.ts";
 
 const One = z.object({ data: Target });
 const ById = z.object({ id: z.string() });
-const ListQuery = z.strictObject({ ...pageQuery, filters: filtersQuery({ tags: z.string(), target: z.string(), label: z.string() }) });
+const ListQuery = z.strictObject({ ...pageQuery, filters: filtersQuery({ tags: z.string().trim(), target: z.string(), label: z.string() }) });
 /** Python's clients write `True`, others 1. */
 function readFlag(value: unknown): unknown {
   if (value === "1" || value === "0") return value === "1" ? "true" : "false";
@@ -51,7 +49,7 @@ export function addTargetRoutes(app: TypedApp, services: Services): void {
             eq(target.workspaceId, request.workspaceId),
             after === undefined ? undefined : gt(target.id, after),
             filters.tags && arrayOverlaps(target.tags, filters.tags),
-            filters.target && inArray(target.target, filters.target.map(canonical)),
+            filters.target && inArray(target.target, filters.target.flatMap(canonicalTexts)),
             filters.label && inArray(target.label, filters.label),
           ),
         )
@@ -78,26 +76,8 @@ export function addTargetRoutes(app: TypedApp, services: Services): void {
       schema: operation({ tag: "targets", summary: "Add a target", querystring: CreateQuery, body: NewTarget, answer: One, errors: [400, 409, 413, 415] }),
     },
     async (request) => {
-      const text = readTarget(request.body.target);
-      const { label, tags } = request.body;
-      const values = {
-        id: uuidv7(),
-        workspaceId: request.workspaceId,
-        target: text,
-        ...(label === undefined ? {} : { label }),
-        ...(tags === undefined ? {} : { tags: unique(tags) }),
-      };
       const upsert = request.query.upsert !== undefined && request.query.upsert !== "false";
-      const key = [target.workspaceId, target.target];
-      // The target set to itself, so that an upsert without label and tags gives the row back too.
-      const changed = { target: text, ...(label === undefined ? {} : { label }), ...(tags === undefined ? {} : { tags: unique(tags) }) };
-      const row = await db.transaction(async (tx) => {
-        const insert = tx.insert(target).values(values);
-        const [written] = await (upsert ? insert.onConflictDoUpdate({ target: key, set: changed }) : insert.onConflictDoNothing({ target: key })).returning();
-        if (written?.id === values.id) await checkTargetAllowance(tx, request.workspaceId);
-        return written;
-      });
-      if (!row) throw new ApiError(409, "target.exists", `${text} is a target already; use ?upsert to change its label and tags.`, { field: "target" });
+      const row = await addTarget(db, { workspaceId: request.workspaceId, text: readTarget(request.body.target), upsert, ...describe(request.body) });
       return { data: present(row) };
     },
   );
@@ -116,13 +96,8 @@ export function addTargetRoutes(app: TypedApp, services: Services): void {
       }),
     },
     async (request) => {
-      const { label, tags } = request.body;
       requireChange(request.body);
-      const [row] = await db
-        .update(target)
-        .set({ ...(label === undefined ? {} : { label }), ...(tags === undefined ? {} : { tags: unique(tags) }) })
-        .where(mine(request.params.id, request.workspaceId))
-        .returning();
+      const [row] = await db.update(target).set(describe(request.body)).where(mine(request.params.id, request.workspaceId)).returning();
       if (!row) throw notFound("target");
       return { data: present(row) };
     },
@@ -142,6 +117,9 @@ export function addTargetRoutes(app: TypedApp, services: Services): void {
   );
 }
 
-const unique = (tags: string[]) => [...new Set(tags)];
+const describe = ({ label, tags }: TargetUpdate) => ({
+  ...(label === undefined ? {} : { label }),
+  ...(tags === undefined ? {} : { tags: [...new Set(tags)] }),
+});
 
 const present = ({ id, target, label, tags }: TargetRow): Target => ({ id, target, label, tags });

@@ -1,11 +1,12 @@
 import type { NotificationFilter } from "@periscan/contract/notification.ts";
 import type { Observation } from "@periscan/contract/outcome.ts";
+import type { OwnershipLook, OwnershipState, OwnershipWay } from "@periscan/contract/ownership.ts";
 import type { ReportFormat, ReportState, TargetsFilter } from "@periscan/contract/report.ts";
 import type { AcceptanceKind, AcceptanceReason } from "@periscan/contract/risk.ts";
 import type { RiskFilters } from "@periscan/contract/risk-filters.ts";
 import type { EngineContent, ScanType } from "@periscan/contract/scan.ts";
 import type { Schedule, ScheduleRunState } from "@periscan/contract/schedule.ts";
-import type { TargetLogin } from "@periscan/contract/target.ts";
+import type { KnownTargetLogin } from "@periscan/contract/target.ts";
 import { sql } from "drizzle-orm";
 import {
   bigint,
@@ -113,15 +114,43 @@ export const target = pgTable(
   ],
 );
 
-/** What a scan with `use_authentication` sends to the target; the value is encrypted. */
+/** What a scan with `use_authentication` sends to the target, or replays before it. */
 export const targetLogin = pgTable("target_login", {
   targetId: uuid("target_id")
     .primaryKey()
     .references(() => target.id, { onDelete: "cascade" }),
-  kind: text("kind").$type<TargetLogin["kind"]>().notNull(),
+  kind: text("kind").$type<KnownTargetLogin["kind"]>().notNull(),
   name: text("name").notNull(),
+  /** Encrypted; of a recording its JSON. */
   value: bytea("value").notNull(),
+  updatedAt: instant("updated_at").notNull().default(now),
 });
+
+/** The proof that a name or address is the workspace's own. Each has a token of its own, so that one workspace's proof is none of another's. */
+export const ownership = pgTable(
+  "ownership",
+  {
+    id: id(),
+    workspaceId: uuid("workspace_id")
+      .notNull()
+      .references(() => workspace.id),
+    root: text("root").notNull(),
+    /** To be published by the owner: no secret. */
+    token: text("token").notNull(),
+    state: text("state").$type<Exclude<OwnershipState, "unverified">>().notNull().default("pending"),
+    verifiedBy: text("verified_by").$type<OwnershipWay>(),
+    /** When it was last found, and last looked for. */
+    verifiedAt: instant("verified_at"),
+    checkedAt: instant("checked_at"),
+    reason: text("reason"),
+    looks: jsonb("looks").$type<OwnershipLook[]>().notNull().default([]),
+    /** Somebody looks. */
+    lookingUntil: instant("looking_until"),
+    nextLookAt: instant("next_look_at"),
+    createdAt: instant("created_at").notNull().default(now),
+  },
+  (table) => [unique("ownership_root").on(table.workspaceId, table.root), index("ownership_due").on(table.nextLookAt).where(sql`next_look_at is not null`)],
+);
 
 /** Where imported results come from. */
 export const source = pgTable(

@@ -9,6 +9,8 @@ export interface OutgoingPolicy {
   allowHttp: boolean;
   /** Also private and loopback addresses. Link-local ones and those of metadata services never. */
   allowPrivate: boolean;
+  /** The operator's option that allows them, where it is another than that of webhooks. */
+  privateOption?: string;
   /** `address:port` of the name servers to ask, instead of the system's. */
   dnsServers?: string[];
 }
@@ -52,7 +54,7 @@ export const hostOf = (url: URL): string => url.hostname.replace(/^\[(.*)\]$/, "
 function refuse(address: string, policy: OutgoingPolicy): string | undefined {
   const never = refuseAddress(address, { allowLoopback: true });
   if (never || policy.allowPrivate || isPublicAddress(address)) return never;
-  return `${address} is not an address of the public internet. The operator can allow others with PERISCAN_WEBHOOKS_ALLOW_PRIVATE=1`;
+  return `${address} is not an address of the public internet. The operator can allow others with ${policy.privateOption ?? "PERISCAN_WEBHOOKS_ALLOW_PRIVATE"}=1`;
 }
 
 const lookupMilliseconds = 4000;

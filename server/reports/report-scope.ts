@@ -5,7 +5,7 @@ import { ApiError, notFound } from "../api-error.ts";
 import type { Database, Transaction } from "../db/connect.ts";
 import { type report, target } from "../db/schema.ts";
 import { isId } from "../page.ts";
-import { canonicalTarget } from "../risks/risk-conditions.ts";
+import { canonicalTexts } from "../targets/read-targets.ts";
 
 /** What a report is about, as its row keeps it. */
 export interface ReportScope {
@@ -27,7 +27,7 @@ export function targetConditions({ workspaceId, targetsFilter, risksFilter }: Re
     targetsFilter.target_ids && inArray(target.id, targetsFilter.target_ids.filter(isId)),
     targetsFilter.tag && arrayOverlaps(target.tags, targetsFilter.tag),
     risksFilter.target_id && inArray(target.id, risksFilter.target_id.filter(isId)),
-    risksFilter["target.target"] && inArray(target.target, risksFilter["target.target"].map(canonicalTarget)),
+    risksFilter["target.target"] && inArray(target.target, risksFilter["target.target"].flatMap(canonicalTexts)),
     risksFilter.tags && arrayOverlaps(target.tags, risksFilter.tags),
   );
 }

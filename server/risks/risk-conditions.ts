@@ -1,10 +1,10 @@
 import type { RiskFilters } from "@periscan/contract/risk-filters.ts";
 import { isScanType } from "@periscan/contract/scan.ts";
-import { parseTarget } from "@periscan/contract/target-syntax.ts";
 import { and, arrayOverlaps, eq, inArray, type SQL } from "drizzle-orm";
 import type { Database, Transaction } from "../db/connect.ts";
 import { risk, scanRisk, target } from "../db/schema.ts";
 import { isId } from "../page.ts";
+import { canonicalTexts } from "../targets/read-targets.ts";
 
 /** The workspace's risks that match every filter, as a condition over `risk` joined with its `target`. */
 export function riskConditions(db: Database | Transaction, workspaceId: string, filters: RiskFilters): SQL | undefined {
@@ -12,7 +12,7 @@ export function riskConditions(db: Database | Transaction, workspaceId: string, 
   return and(
     eq(risk.workspaceId, workspaceId),
     filters.target_id && inArray(risk.targetId, filters.target_id.filter(isId)),
-    filters["target.target"] && inArray(target.target, filters["target.target"].map(canonicalTarget)),
+    filters["target.target"] && inArray(target.target, filters["target.target"].flatMap(canonicalTexts)),
     filters.status && inArray(risk.status, filters.status),
     filters.tags && arrayOverlaps(target.tags, filters.tags),
     filters["risk_definition.scan_type"] && inArray(risk.scanType, filters["risk_definition.scan_type"].filter(isScanType)),
@@ -28,10 +28,4 @@ export function riskConditions(db: Database | Transaction, workspaceId: string, 
           .where(inArray(scanRisk.scanId, filters.scan_id.filter(isId))),
       ),
   );
-}
-
-/** As stored, where it can be read: a filter finds a target in whichever spelling. */
-export function canonicalTarget(input: string): string {
-  const parsed = parseTarget(input);
-  return (parsed.ok && parsed.targets[0]?.text) || input;
 }

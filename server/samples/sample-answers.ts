@@ -1,14 +1,16 @@
 import type { NewReport } from "@periscan/contract/report.ts";
 import { isFinalState, type NewScan, type Scan, type ScanType } from "@periscan/contract/scan.ts";
 import type { NewSource } from "@periscan/contract/source.ts";
-import type { NewTarget, TargetLogin, TargetUpdate } from "@periscan/contract/target.ts";
+import type { KnownTargetLogin, NewTarget, TargetLogin, TargetUpdate } from "@periscan/contract/target.ts";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { answerFile } from "../api/send-file.ts";
 import { ApiError, notFound } from "../api-error.ts";
 import { readImportTarget } from "../imports/create-import.ts";
 import { readImportForm, tooLarge } from "../imports/read-import-form.ts";
 import { readNewScan } from "../scans/create-scan.ts";
-import { canonical, readTarget, requireChange } from "../targets/read-targets.ts";
+import { readRecording } from "../targets/read-recording.ts";
+import { readRecordingForm } from "../targets/read-recording-form.ts";
+import { canonicalTexts, readTarget, requireChange } from "../targets/read-targets.ts";
 import { makeSamplePage } from "./sample-page.ts";
 import { askForSampleReport, findSampleReport, sampleReports } from "./sample-reports.ts";
 import { findSampleFile } from "./sample-results.ts";
@@ -116,7 +118,7 @@ const emptyLists: Record<string, SampleAnswer> = Object.fromEntries(
 const targetAnswers: Record<string, SampleAnswer> = {
   "GET /v1/targets": ({ query }) => {
     const { filters } = query as { filters: { target?: string[] } };
-    const wanted = filters.target && { target: filters.target.map(canonical) };
+    const wanted = filters.target && { target: filters.target.flatMap(canonicalTexts) };
     return makeSamplePage(sampleTargets, { ...(query as object), filters: { ...filters, ...wanted } });
   },
   "GET /v1/targets/:id": (request) => ({ data: find("target", sampleTargets, request) }),
@@ -128,7 +130,7 @@ const targetAnswers: Record<string, SampleAnswer> = {
   "PUT /v1/targets/:id": (request) => {
     const change = request.body as TargetUpdate;
     requireChange(change);
-    return { data: { ...find("target", sampleTargets, request), ...change } };
+    return { data: { ...find("target", sampleTargets, request), ...change, ...(change.tags ? { tags: [...new Set(change.tags)] } : {}) } };
   },
   "DELETE /v1/targets/:id": (request, reply) => {
     find("target", sampleTargets, request);
@@ -147,7 +149,12 @@ const targetAnswers: Record<string, SampleAnswer> = {
   "PUT /v1/targets/:id/auth": (request) => {
     find("target", sampleTargets, request);
     const { kind, name } = request.body as TargetLogin;
-    return { data: { kind, name } };
+    return { data: { kind, name, updated_at: sampleLogin.updated_at } };
+  },
+  "POST /v1/targets/:id/auth/selenium": async (request) => {
+    const { target } = find("target", sampleTargets, request);
+    const { name } = readRecording(await readRecordingForm(request), target);
+    return { data: { kind: "recording", name, updated_at: sampleLogin.updated_at } };
   },
   "DELETE /v1/targets/:id/auth": (request, reply) => {
     findLogin(request);
@@ -155,7 +162,7 @@ const targetAnswers: Record<string, SampleAnswer> = {
   },
 };
 
-function findLogin(request: FastifyRequest): Omit<TargetLogin, "value"> {
+function findLogin(request: FastifyRequest): KnownTargetLogin {
   const { id } = find("target", sampleTargets, request);
   const { targetId, ...login } = sampleLogin;
   if (id !== targetId) throw notFound("login");

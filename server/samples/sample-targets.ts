@@ -1,4 +1,4 @@
-import type { Target, TargetLogin, TargetObservation } from "@periscan/contract/target.ts";
+import type { KnownTargetLogin, Target, TargetObservation } from "@periscan/contract/target.ts";
 import { engineSamples } from "./engine-samples.ts";
 import { sampleId, sampleTime } from "./sample-facts.ts";
 
@@ -27,7 +27,7 @@ export function findSampleTarget(text: string): Target {
 }
 
 /** Of one target alone; the others have none. */
-export const sampleLogin: { targetId: string } & Omit<TargetLogin, "value"> = { targetId: "123", kind: "header", name: "Authorization" };
+export const sampleLogin: { targetId: string } & KnownTargetLogin = { targetId: "123", kind: "header", name: "Authorization", updated_at: sampleTime(0) };
 
 export const sampleObservations: (TargetObservation & { target_id: string })[] = engineSamples
   .flatMap(({ type, targets }) => targets.flatMap(({ target, outcome }) => (outcome.observations ?? []).map((seen) => ({ type, target, seen }))))

@@ -1,4 +1,5 @@
-import type { TargetLogin } from "@periscan/contract/target.ts";
+import type { RecordedLogin, TargetLogin } from "@periscan/contract/target.ts";
+import type { TargetPolicy } from "@periscan/contract/target-policy.ts";
 import type { ClaimRequest, Task } from "@periscan/contract/worker-protocol.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
 import { and, eq, isNull, sql } from "drizzle-orm";
@@ -6,12 +7,15 @@ import type { Database, Transaction } from "../db/connect.ts";
 import { scan, scanTarget, task, worker } from "../db/schema.ts";
 import { findImportFile, type ImportFile, importDeadlineSeconds, importType } from "../imports/import-file.ts";
 import { findEarlier } from "../imports/recall-import.ts";
+import { targetPolicyOf } from "../ownership/ownership-settings.ts";
 import type { Services } from "../services.ts";
 import { loadKnown } from "../targets/apply-observations.ts";
 import { loadLogins } from "../targets/target-login.ts";
 import { recordScanEvent } from "../webhooks/record-scan-event.ts";
+import { closeAttempt } from "./end-attempt.ts";
 import { lockScan, type ScanRow, type TaskRow } from "./lock-attempt.ts";
 import type { PickedTask, Wanted } from "./pick-task.ts";
+import { skipUnfit } from "./skip-unfit.ts";
 
 /** A worker that is silent for longer has lost its task. */
 export const leaseSeconds = 10;
@@ -68,16 +72,18 @@ interface Candidate extends PickedTask {
 
 async function take(tx: Transaction, { services, workerName, taskId, scanId }: Candidate): Promise<Task | undefined> {
   const owner = await lockScan(tx, scanId);
-  if (!owner) return undefined;
-  const missing = await tx
-    .select({ target_id: scanTarget.targetId, target: scanTarget.target })
-    .from(scanTarget)
-    .where(and(eq(scanTarget.taskId, taskId), isNull(scanTarget.kind)))
-    .orderBy(scanTarget.ordinal);
-  const targets = await describeTargets(tx, services, { missing, owner });
+  if (!owner || !(await isQueued(tx, taskId))) return undefined;
+  const engine = findEngine(owner.type);
+  const missing = await findMissing(tx, taskId);
+  const left = await skipUnfit(tx, services.ownership, { owner, engine, taskId, targets: missing });
+  if (left.length < missing.length && left.length === 0) {
+    await closeAttempt(tx, services.boss, { scanId, taskId, error: undefined });
+    return undefined;
+  }
+  const targets = await describeTargets(tx, services, { missing: left, owner });
   const file = await findImportFile(tx, scanId);
   const isKnown = file !== undefined && (await findEarlier(tx, scanId)) !== undefined;
-  const deadline = file ? importDeadlineSeconds : findEngine(owner.type).deadlineSeconds(targets.length, owner.options as Record<string, unknown>);
+  const deadline = file ? importDeadlineSeconds : engine.deadlineSeconds(targets.length, owner.options as Record<string, unknown>);
   const [claimed] = await tx
     .update(task)
     .set({
@@ -96,8 +102,20 @@ async function take(tx: Transaction, { services, workerName, taskId, scanId }: C
     await tx.update(scan).set({ state: "RUNNING", startedAt: sql`now()` }).where(eq(scan.id, scanId));
     await recordScanEvent(tx, scanId, "scan.updated");
   }
-  return present(claimed, owner, { targets, file: file && { ...file, isKnown }, deadline, allowLoopback: services.allowLoopback });
+  return present(claimed, owner, { targets, file: file && { ...file, isKnown }, deadline, policy: targetPolicyOf(services) });
 }
+
+async function isQueued(tx: Transaction, taskId: string): Promise<boolean> {
+  const [row] = await tx.select({ state: task.state }).from(task).where(eq(task.id, taskId));
+  return row?.state === "queued";
+}
+
+const findMissing = (tx: Transaction, taskId: string) =>
+  tx
+    .select({ target_id: scanTarget.targetId, target: scanTarget.target })
+    .from(scanTarget)
+    .where(and(eq(scanTarget.taskId, taskId), isNull(scanTarget.kind)))
+    .orderBy(scanTarget.ordinal);
 
 interface Missing {
   missing: { target_id: string; target: string }[];
@@ -108,7 +126,7 @@ interface Missing {
 async function describeTargets(tx: Transaction, { secrets }: Services, { missing, owner }: Missing): Promise<Task["targets"]> {
   const ids = missing.map(({ target_id }) => target_id);
   const known = await loadKnown(tx, ids);
-  const logins = owner.useAuthentication ? await loadLogins(tx, secrets, ids) : new Map<string, TargetLogin>();
+  const logins = owner.useAuthentication ? await loadLogins(tx, secrets, ids) : new Map<string, TargetLogin | RecordedLogin>();
   return missing.map((each) => {
     const login = logins.get(each.target_id);
     return { ...each, known: known.get(each.target_id) ?? [], ...(login ? { login } : {}) };
@@ -119,7 +137,7 @@ interface Rest {
   targets: Task["targets"];
   file: (ImportFile & { isKnown: boolean }) | undefined;
   deadline: number;
-  allowLoopback: boolean;
+  policy: TargetPolicy;
 }
 
 function present(claimed: TaskRow, owner: ScanRow, rest: Rest): Task {
@@ -131,7 +149,7 @@ function present(claimed: TaskRow, owner: ScanRow, rest: Rest): Task {
     options: owner.options as Record<string, unknown>,
     targets: rest.targets,
     ...(rest.file ? { import: describeFile(rest.file) } : {}),
-    policy: { allow_loopback: rest.allowLoopback },
+    policy: { allow_loopback: rest.policy.allowLoopback, allow_private: rest.policy.allowPrivate !== false },
     deadline_seconds: rest.deadline,
     heartbeat_seconds: heartbeatSeconds,
   };

@@ -3,15 +3,18 @@ import { maxTargetsPerScan } from "@periscan/contract/scan.ts";
 import type { EngineStatus } from "@periscan/contract/worker-protocol.ts";
 import type { Engine } from "@periscan/engines/kit/engine.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
-import { inArray, sql } from "drizzle-orm";
+import { sql } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
 import type { z } from "zod";
 import { ApiError } from "../api-error.ts";
 import type { Transaction } from "../db/connect.ts";
-import { scan, scanTarget, targetLogin, task } from "../db/schema.ts";
+import { scan, scanTarget, task } from "../db/schema.ts";
 import { type Admission, admitScan } from "../limits/workspace-limit.ts";
+import { findUnproven } from "../ownership/ownership-rows.ts";
+import { targetPolicyOf } from "../ownership/ownership-settings.ts";
 import type { Services } from "../services.ts";
 import { checkTarget, readTargets } from "../targets/read-targets.ts";
+import { findTargetsWithoutLogin } from "../targets/target-login.ts";
 import { ensureTargets, findRequestedTargets, type TargetRow } from "../targets/target-rows.ts";
 import { recordScanEvent } from "../webhooks/record-scan-event.ts";
 import { finishScan } from "./finish-scan.ts";
@@ -86,15 +89,6 @@ async function collectTargets(tx: Transaction, workspaceId: string, input: NewSc
   return targets;
 }
 
-/** Why a target cannot be scanned with its login, by the target's id. A scan that was to use it never goes on without it. */
-async function findTargetsWithoutLogin(tx: Transaction, engine: Engine, targets: TargetRow[]): Promise<Map<string, string>> {
-  if (!engine.usesLogin) return new Map(targets.map(({ id }) => [id, `${engine.type} cannot use a login. Scan it without use_authentication.`]));
-  const ids = targets.map(({ id }) => id);
-  const found = await tx.select({ id: targetLogin.targetId }).from(targetLogin).where(inArray(targetLogin.targetId, ids));
-  const known = new Set(found.map(({ id }) => id));
-  return new Map(ids.filter((id) => !known.has(id)).map((id) => [id, `The target has no login. Set one with PUT /v1/targets/${id}/auth.`]));
-}
-
 interface ScanParts {
   services: Services;
   workspaceId: string;
@@ -115,8 +109,16 @@ async function insertScan(tx: Transaction, parts: ScanParts): Promise<string> {
     await recordScanEvent(tx, scanId, "scan.created");
     return scanId;
   }
-  const withoutLogin = useAuthentication ? await findTargetsWithoutLogin(tx, engine, targets) : new Map<string, string>();
-  const checked = targets.map((row) => ({ row, refusal: checkTarget(row.target, engine, services.allowLoopback) ?? withoutLogin.get(row.id) }));
+  const withoutLogin = useAuthentication
+    ? await findTargetsWithoutLogin(
+        tx,
+        engine,
+        targets.map(({ id }) => id),
+      )
+    : new Map<string, string>();
+  const unproven = await findUnproven(tx, services.ownership, workspaceId, targets);
+  const policy = targetPolicyOf(services);
+  const checked = targets.map((row) => ({ row, refusal: checkTarget(row.target, engine, policy) ?? unproven.get(row.id) ?? withoutLogin.get(row.id) }));
   const wanted = checked.filter(({ refusal }) => refusal === undefined);
   await tx.insert(scan).values({ ...head, state: "QUEUED", isHeld });
 

@@ -1,6 +1,6 @@
 import { maxTargetsPerScan } from "@periscan/contract/scan.ts";
 import type { TargetUpdate } from "@periscan/contract/target.ts";
-import { refuseAddress, refuseName } from "@periscan/contract/target-policy.ts";
+import { refuseAddress, refuseName, type TargetPolicy } from "@periscan/contract/target-policy.ts";
 import { type ParsedTarget, parseAddress, parseTarget } from "@periscan/contract/target-syntax.ts";
 import type { Engine } from "@periscan/engines/kit/engine.ts";
 import { ApiError } from "../api-error.ts";
@@ -28,10 +28,10 @@ export function readTarget(input: string): string {
   return one.text;
 }
 
-/** As stored, where it can be read: a filter finds a target in whichever spelling. */
-export function canonical(input: string): string {
+/** As stored, where it can be read: a filter finds a target in whichever spelling, and each of a block's addresses. */
+export function canonicalTexts(input: string): string[] {
   const parsed = parseTarget(input);
-  return (parsed.ok && parsed.targets[0]?.text) || input;
+  return parsed.ok ? parsed.targets.map(({ text }) => text) : [input];
 }
 
 /** Throws where an update changes nothing. */
@@ -40,14 +40,14 @@ export function requireChange({ label, tags }: TargetUpdate): void {
 }
 
 /** Why a stored target is skipped before anything is resolved, as a sentence; undefined where it may be tried. */
-export function checkTarget(text: string, engine: Engine, allowLoopback: boolean): string | undefined {
+export function checkTarget(text: string, engine: Engine, policy: TargetPolicy): string | undefined {
   const parsed = parseTarget(text);
   const target = parsed.ok ? parsed.targets[0] : undefined;
   if (!target) return "The target cannot be read.";
-  return checkPolicy(target, allowLoopback) ?? engine.refuses(target);
+  return checkPolicy(target, policy) ?? engine.refuses(target);
 }
 
-function checkPolicy({ host }: ParsedTarget, allowLoopback: boolean): string | undefined {
-  const refusal = parseAddress(host) === undefined ? refuseName(host) : refuseAddress(host, { allowLoopback });
+function checkPolicy({ host }: ParsedTarget, policy: TargetPolicy): string | undefined {
+  const refusal = parseAddress(host) === undefined ? refuseName(host) : refuseAddress(host, policy);
   return refusal === undefined ? undefined : `Refused by the target policy: ${refusal}.`;
 }

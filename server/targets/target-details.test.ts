@@ -75,10 +75,10 @@ async function addTarget(target: string): Promise<string> {
 test("a login is kept encrypted, is never given out again, and can be forgotten", async () => {
   const id = await addTarget("10.2.0.4");
   expect((await server.api("GET", `/v1/targets/${id}/auth`)).status).toBe(404);
-  for (const body of [login, { ...login, value: "Bearer newer-secret" }]) {
-    expect(await server.api("PUT", `/v1/targets/${id}/auth`, body)).toEqual({ status: 200, body: { data: { kind: "header", name: "Authorization" } } });
-  }
-  expect((await server.api("GET", `/v1/targets/${id}/auth`)).body).toEqual({ data: { kind: "header", name: "Authorization" } });
+  const known = { data: { kind: "header", name: "Authorization", updated_at: expect.stringMatching(/^20/) } };
+  for (const body of [login, { ...login, value: "Bearer newer-secret" }])
+    expect(await server.api("PUT", `/v1/targets/${id}/auth`, body)).toEqual({ status: 200, body: known });
+  expect((await server.api("GET", `/v1/targets/${id}/auth`)).body).toEqual(known);
   const connection = new pg.Client({ connectionString: server.databaseUrl });
   await connection.connect();
   const { rows } = await connection.query<{ value: Buffer }>("select value from target_login where target_id = $1", [id]);

@@ -1,21 +1,49 @@
-import type { TargetLogin } from "@periscan/contract/target.ts";
-import { inArray } from "drizzle-orm";
+import { Recording } from "@periscan/contract/recording.ts";
+import type { KnownTargetLogin, RecordedLogin, TargetLogin } from "@periscan/contract/target.ts";
+import type { Engine } from "@periscan/engines/kit/engine.ts";
+import { inArray, sql } from "drizzle-orm";
 import type { Database, Transaction } from "../db/connect.ts";
 import { targetLogin } from "../db/schema.ts";
 import type { Secrets } from "../secrets.ts";
 
+type LoginRow = typeof targetLogin.$inferSelect;
+
+export const presentLogin = ({ kind, name, updatedAt }: LoginRow): KnownTargetLogin => ({ kind, name, updated_at: updatedAt.toISOString() });
+
 /** Keeps the target's login, in the place of one that it had. */
-export async function saveLogin(db: Database, secrets: Secrets, { targetId, login }: { targetId: string; login: TargetLogin }): Promise<void> {
-  const row = { kind: login.kind, name: login.name, value: secrets.encrypt(login.value, targetId) };
-  await db
+export async function saveLogin(
+  db: Database,
+  secrets: Secrets,
+  { targetId, login }: { targetId: string; login: TargetLogin | RecordedLogin },
+): Promise<LoginRow> {
+  const secret = login.kind === "recording" ? JSON.stringify(login.recording) : login.value;
+  const row = { kind: login.kind, name: login.name, value: secrets.encrypt(secret, targetId), updatedAt: sql`now()` };
+  const [saved] = await db
     .insert(targetLogin)
     .values({ targetId, ...row })
-    .onConflictDoUpdate({ target: targetLogin.targetId, set: row });
+    .onConflictDoUpdate({ target: targetLogin.targetId, set: row })
+    .returning();
+  return saved as LoginRow;
 }
 
 /** The logins of these targets, by the target's id. */
-export async function loadLogins(tx: Transaction, secrets: Secrets, targetIds: string[]): Promise<Map<string, TargetLogin>> {
+export async function loadLogins(tx: Transaction, secrets: Secrets, targetIds: string[]): Promise<Map<string, TargetLogin | RecordedLogin>> {
   if (targetIds.length === 0) return new Map();
   const rows = await tx.select().from(targetLogin).where(inArray(targetLogin.targetId, targetIds));
-  return new Map(rows.map(({ targetId, kind, name, value }) => [targetId, { kind, name, value: secrets.decrypt(value, targetId) }]));
+  return new Map(rows.map((row) => [row.targetId, decrypt(row, secrets)]));
+}
+
+function decrypt({ targetId, kind, name, value }: LoginRow, secrets: Secrets): TargetLogin | RecordedLogin {
+  const secret = secrets.decrypt(value, targetId);
+  return kind === "recording" ? { kind, name, recording: Recording.parse(JSON.parse(secret)) } : { kind, name, value: secret };
+}
+
+/** Why these targets cannot be scanned with their login, by the target's id. A scan that was to use it never goes on without it. */
+export async function findTargetsWithoutLogin(tx: Transaction, engine: Engine, targetIds: string[]): Promise<Map<string, string>> {
+  if (targetIds.length === 0) return new Map();
+  if (!engine.usesLogin) return new Map(targetIds.map((id) => [id, `${engine.type} cannot use a login. Scan it without use_authentication.`]));
+  const found = await tx.select({ id: targetLogin.targetId }).from(targetLogin).where(inArray(targetLogin.targetId, targetIds));
+  const known = new Set(found.map(({ id }) => id));
+  const mend = (id: string) => `The target has no login. Set one with PUT /v1/targets/${id}/auth, or a recording with POST /v1/targets/${id}/auth/selenium.`;
+  return new Map(targetIds.filter((id) => !known.has(id)).map((id) => [id, mend(id)]));
 }

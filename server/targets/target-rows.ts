@@ -1,7 +1,7 @@
 import { and, arrayOverlaps, eq, inArray } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
-import { notFound } from "../api-error.ts";
-import type { Transaction } from "../db/connect.ts";
+import { ApiError, notFound } from "../api-error.ts";
+import type { Database, Transaction } from "../db/connect.ts";
 import { target } from "../db/schema.ts";
 import { checkTargetAllowance } from "../limits/workspace-limit.ts";
 import { isId } from "../page.ts";
@@ -21,6 +21,54 @@ export async function ensureTargets(tx: Transaction, workspaceId: string, texts:
     .where(and(eq(target.workspaceId, workspaceId), inArray(target.target, texts)));
   const byText = new Map(rows.map((row) => [row.target, row]));
   return texts.flatMap((text) => byText.get(text) ?? []);
+}
+
+/** The workspace's target with this id. Throws 404. */
+export async function requireTarget(db: Database | Transaction, id: string, workspaceId: string): Promise<TargetRow> {
+  const [row] = isId(id)
+    ? await db
+        .select()
+        .from(target)
+        .where(and(eq(target.id, id), eq(target.workspaceId, workspaceId)))
+    : [];
+  if (!row) throw notFound("target");
+  return row;
+}
+
+interface NewRow {
+  workspaceId: string;
+  /** Canonical. */
+  text: string;
+  /** Gives a target that is there already the label and tags, instead of refusing it. */
+  upsert: boolean;
+  label?: string;
+  tags?: string[];
+}
+
+/** Makes the row of a target. However many requests name one target at once, in whichever spelling, there is one row. Throws 409 with its id where it is there already. */
+export async function addTarget(db: Database, { workspaceId, text, upsert, ...described }: NewRow): Promise<TargetRow> {
+  const values = { id: uuidv7(), workspaceId, target: text, ...described };
+  const key = [target.workspaceId, target.target];
+  return db.transaction(async (tx) => {
+    const insert = tx.insert(target).values(values);
+    // The target set to itself, so that an upsert without label and tags gives the row back too.
+    const set = { target: text, ...described };
+    const [row] = await (upsert ? insert.onConflictDoUpdate({ target: key, set }) : insert.onConflictDoNothing({ target: key })).returning();
+    if (!row) throw await describeExisting(tx, workspaceId, text);
+    if (row.id === values.id) await checkTargetAllowance(tx, workspaceId);
+    return row;
+  });
+}
+
+async function describeExisting(tx: Transaction, workspaceId: string, text: string): Promise<ApiError> {
+  const [row] = await tx
+    .select({ id: target.id })
+    .from(target)
+    .where(and(eq(target.workspaceId, workspaceId), eq(target.target, text)));
+  const name = row ? ` (id ${row.id})` : "";
+  return new ApiError(409, "target.exists", `${text} is a target already${name}; use ?upsert to get it, and to change its label and tags.`, {
+    field: "target",
+  });
 }
 
 /** The rows with these ids, and those with one of these tags. An id that is not the workspace's own is a 404 that names it. */

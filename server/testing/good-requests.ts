@@ -16,6 +16,12 @@ export interface World {
   /** Makes one that may be deleted or changed. */
   newTarget(): Promise<string>;
   newTargetWithLogin(): Promise<string>;
+  /** What is proven with `target`. */
+  root: string;
+  /** Makes one whose proof was begun. */
+  newTargetToProve(): Promise<string>;
+  /** An address on the host of `target`. */
+  recordedAt: string;
   /** Makes one that has not ended. */
   newScan(): Promise<string>;
   schedule: string;
@@ -39,6 +45,10 @@ export interface GoodRequest {
 }
 
 const login = { kind: "header", name: "Authorization", value: "Bearer x" };
+const makeRecording = (url: string) => {
+  const commands = ["/login", "/in"].map((target) => ({ id: target, comment: "", command: "open", target, targets: [], value: "" }));
+  return new Blob([JSON.stringify({ id: "p", version: "2.0", name: "Shop", url, tests: [{ id: "t", name: "Log in", commands }] })]);
+};
 const byTarget = ({ target }: World) => ({ params: { id: target } });
 const byResult = ({ result }: World) => ({ params: { id: result } });
 const byReport = ({ report }: World) => ({ params: { id: report } });
@@ -85,6 +95,10 @@ export const goodRequests: Record<string, MakeRequest> = {
   "GET /v1/targets/{id}/auth": byTarget,
   "PUT /v1/targets/{id}/auth": async ({ newTarget }) => ({ params: { id: await newTarget() }, body: login }),
   "DELETE /v1/targets/{id}/auth": async ({ newTargetWithLogin }) => ({ params: { id: await newTargetWithLogin() } }),
+  "GET /v1/targets/{id}/ownership": byTarget,
+  "POST /v1/targets/{id}/ownership": (world) => ({ ...byTarget(world), query: { root: world.root } }),
+  "POST /v1/targets/{id}/ownership/verify": async ({ newTargetToProve }) => ({ params: { id: await newTargetToProve() } }),
+  "POST /v1/targets/{id}/auth/selenium": ({ target, recordedAt }) => ({ params: { id: target }, form: { file: makeRecording(recordedAt) } }),
   "GET /v1/risks": () => list,
   "GET /v1/risks/{id}": ({ risk }) => ({ params: { id: risk } }),
   "GET /v1/risks/export": () => ({ query: { format: "json", filters: "{}" } }),
@@ -164,6 +178,13 @@ export async function makeWorld(server: TestServer): Promise<World> {
   return {
     scan,
     target,
+    root: "10.9.0.2",
+    newTargetToProve: async () => {
+      const { body } = await server.api<{ data: Target }>("POST", "/v1/targets", { target: `10.9.1.${++made}` });
+      await server.api("POST", `/v1/targets/${body.data.id}/ownership`);
+      return body.data.id;
+    },
+    recordedAt: "http://10.9.0.2/",
     report: await add("reports", { report_format: "HTML" }),
     schedule: await newSchedule(),
     newSchedule,
@@ -209,6 +230,9 @@ export async function findSampleWorld(server: TestServer, key: Record<string, st
     result: ended?.results.at(-1)?.result_id ?? "",
     risk: risk?.id ?? "",
     target: targetId,
+    root: "none",
+    newTargetToProve: none,
+    recordedAt: `http://${target?.target}/`,
     newTarget: async () => targetId,
     newTargetWithLogin: async () => targetId,
     newScan: async () => scans.find(({ state }) => state === "RUNNING")?.id ?? "",

@@ -6,6 +6,7 @@ import { readHttpSettings } from "../http-settings.ts";
 import { readLimitSettings } from "../limits/limit-settings.ts";
 import { openMailer } from "../outgoing/mailer.ts";
 import { readOutgoingPolicy } from "../outgoing/outgoing-policy.ts";
+import { readOwnershipSettings } from "../ownership/ownership-settings.ts";
 import { startQueue } from "../queue/start-queue.ts";
 import { createTaskPicker } from "../scans/pick-task.ts";
 import { createTaskBell } from "../scans/task-bell.ts";
@@ -28,6 +29,7 @@ export async function openServices({ databaseUrl, folder }: { databaseUrl: strin
     allowLoopback: true,
     http: readHttpSettings({}),
     outgoing: readOutgoingPolicy({}),
+    ownership: readOwnershipSettings({}),
     mailer: openMailer({}),
     publicUrl: undefined,
     maxImportBytes: 1024 ** 2,

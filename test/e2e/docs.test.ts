@@ -26,7 +26,7 @@ let stopWorking: () => Promise<void>;
 let folder: string;
 beforeAll(async () => {
   // The addresses of the examples are those of no one; nothing is sent there.
-  server = await startTestServer({ outgoing: { allowHttp: false, allowPrivate: true }, delivers: false });
+  server = await startTestServer({ outgoing: { allowHttp: false, allowPrivate: true, dnsServers: ["127.0.0.1:9"] }, delivers: false });
   folder = mkdtempSync(join(tmpdir(), "periscan-docs-"));
   const stops = [keepWorking(server), keepImporting(server, folder)];
   stopWorking = async () => {

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 
 export interface ProxySettings {
-  /** The target's own name or address: what Nuclei asks for. */
+  /** The target's own name or address: what the client asks for. */
   host: string;
   /** What is connected to instead. */
   address: string;
@@ -17,12 +17,12 @@ export interface PortTraffic {
   failed: number;
   /** Connections in which the target said something, or hung up by itself. */
   answered: number;
-  /** Connections that Nuclei gave up, without a byte from the target. */
+  /** Connections that the client gave up, without a byte from the target. */
   silent: number;
 }
 
 export interface ScopeProxy {
-  /** For Nuclei's `-proxy`. */
+  /** For Nuclei's `-proxy`, or a browser. */
   url: string;
   traffic: Map<number, PortTraffic>;
   /** Destinations outside of the scope that were asked for, and refused. */
@@ -37,7 +37,7 @@ const replies = { succeeded: 0, notAllowed: 2, refused: 5, unreachable: 4 } as c
 
 /**
  * A SOCKS5 proxy on loopback (RFC 1928) that connects to the pinned address and to nothing else: whatever a template, a redirect or a name
- * asks for. It also counts what the target did, which Nuclei does not tell.
+ * asks for. It also counts what the target did, which clients do not tell.
  */
 export async function startScopeProxy(settings: ProxySettings): Promise<ScopeProxy> {
   const traffic = new Map<number, PortTraffic>();
@@ -160,7 +160,7 @@ function relay(client: Socket, target: Socket, tell: (event: keyof PortTraffic) 
   });
   target.once("timeout", () => target.destroy(new Error("timeout")));
   target.once("data", () => settle("answered"));
-  // The target hung up before Nuclei did: that is an answer too.
+  // The target hung up before the client did: that is an answer too.
   target.once("end", () => settle("answered"));
   target.once("error", (error: NodeJS.ErrnoException) => {
     if (connected) settle("answered");

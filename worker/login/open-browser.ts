@@ -1,0 +1,65 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { killGroup } from "@periscan/engines/kit/start-process.ts";
+import { watchMemory } from "@periscan/engines/kit/watch-memory.ts";
+import { type BrowserContext, chromium } from "playwright-core";
+
+export interface Browser {
+  context: BrowserContext;
+  /** Aborted where the browser used more memory than it may, and was killed. */
+  overMemory: AbortSignal;
+  close(): Promise<void>;
+}
+
+interface BrowserSettings {
+  /** The browser's program. */
+  file: string;
+  /** An empty folder of this run's own: profile, cookies and cache go with it. */
+  folder: string;
+  /** The only way out: `socks5://127.0.0.1:PORT`. */
+  proxyUrl: string;
+  memoryBytes: number;
+}
+
+const startSeconds = 30;
+
+/**
+ * Starts a headless Chromium that reaches nothing but the proxy, spoken to over a pipe. Like an engine it has a process group of its own, dies with this
+ * process, and is killed past its memory: a small script in its folder starts it so, for Playwright starts its browsers itself.
+ */
+export async function openBrowser({ file, folder, proxyUrl, memoryBytes }: BrowserSettings): Promise<Browser> {
+  const [script, pidFile] = [join(folder, "browser"), join(folder, "pid")];
+  const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
+  writeFileSync(script, `#!/bin/sh\necho $$ > ${quote(pidFile)}\nexec setpriv --pdeathsig KILL -- ${quote(file)} "$@"\n`, { mode: 0o700 });
+  const context = await chromium.launchPersistentContext(join(folder, "profile"), {
+    executablePath: script,
+    headless: true,
+    // Chromium cannot set up its sandbox as root.
+    chromiumSandbox: process.getuid?.() !== 0,
+    proxy: { server: proxyUrl },
+    // What is scanned is looked at, not trusted.
+    ignoreHTTPSErrors: true,
+    acceptDownloads: false,
+    args: [
+      "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+      "--webrtc-ip-handling-policy=disable_non_proxied_udp",
+      "--disable-quic",
+      "--disable-gpu",
+    ],
+    env: { PATH: process.env.PATH ?? "", HOME: folder, LC_ALL: "C.UTF-8" },
+    ...{ handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false },
+    timeout: startSeconds * 1000,
+  });
+  const group = Number(readFileSync(pidFile, "utf8"));
+  const exceeded = new AbortController();
+  const stopWatching = watchMemory(group, memoryBytes, () => {
+    exceeded.abort();
+    killGroup(group, "SIGKILL");
+  });
+  const close = async () => {
+    stopWatching();
+    await Promise.race([context.close().catch(() => {}), new Promise((resolve) => setTimeout(resolve, 3000).unref())]);
+    killGroup(group, "SIGKILL");
+  };
+  return { context, overMemory: exceeded.signal, close };
+}
