@@ -1106,6 +1106,327 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/targets/{id}/auth/selenium": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Set a Selenium IDE recording as a target's login */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "multipart/form-data": {
+                        /**
+                         * Format: binary
+                         * @description A Selenium IDE project (`.side`) with one test, which logs in: at most 1 MiB.
+                         */
+                        file: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description Done. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            data: components["schemas"]["KnownTargetLogin"];
+                        };
+                    };
+                };
+                /** @description The request is not valid: `error.field` names what, `error.message` what is allowed. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The API key is missing, not known, or revoked. */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is nothing of that id in the key's workspace. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The body is too large. */
+                413: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The body is not `application/json`. */
+                415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/targets/{id}/ownership": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get whether a target is proven to be yours */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description What to prove: the target's own name or address, which is the default, or a domain above it. */
+                    root?: string;
+                };
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Done. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            data: components["schemas"]["Ownership"];
+                        };
+                    };
+                };
+                /** @description The request is not valid: `error.field` names what, `error.message` what is allowed. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The API key is missing, not known, or revoked. */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is nothing of that id in the key's workspace. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Begin the proof that a target is yours: what to publish, in one of three ways */
+        post: {
+            parameters: {
+                query?: {
+                    /** @description What to prove: the target's own name or address, which is the default, or a domain above it. */
+                    root?: string;
+                };
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Done. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            data: components["schemas"]["Ownership"];
+                        };
+                    };
+                };
+                /** @description The request is not valid: `error.field` names what, `error.message` what is allowed. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The API key is missing, not known, or revoked. */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is nothing of that id in the key's workspace. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/targets/{id}/ownership/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Look for the proof now */
+        post: {
+            parameters: {
+                query?: {
+                    /** @description What to prove: the target's own name or address, which is the default, or a domain above it. */
+                    root?: string;
+                };
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Done. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            data: components["schemas"]["Ownership"];
+                        };
+                    };
+                };
+                /** @description The request is not valid: `error.field` names what, `error.message` what is allowed. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The API key is missing, not known, or revoked. */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is nothing of that id in the key's workspace. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/risks": {
         parameters: {
             query?: never;
@@ -5071,16 +5392,6 @@ export interface components {
             matched: number;
             changed: number;
         };
-        Problem: {
-            error: {
-                /** @description Stable, such as `scan.not_found`. */
-                code: string;
-                message: string;
-                /** @description The field at fault, such as `targets[3]`. */
-                field?: string;
-                request_id: string;
-            };
-        };
         /** @enum {string} */
         OutcomeKind: "complete" | "partial" | "unreachable" | "skipped";
         Observation: {
@@ -5137,6 +5448,56 @@ export interface components {
             url: string;
             status?: number;
             content_type?: string;
+        };
+        TargetLogin: {
+            /** @enum {string} */
+            kind: "header" | "cookie";
+            /** @description Such as `Authorization`, or the session's cookie. */
+            name: string;
+            value: string;
+        };
+        KnownTargetLogin: {
+            /** @enum {string} */
+            kind: "header" | "cookie" | "recording";
+            /** @description Of the header or cookie; of a recording the names of its project and its test. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When it was set.
+             */
+            updated_at: string;
+        };
+        Target: {
+            id: string;
+            target: string;
+            label: string;
+            tags: string[];
+        };
+        NewTarget: {
+            target: string;
+            label?: string;
+            /** @description At most 10; capitals matter, and one that is there twice counts once. */
+            tags?: string[];
+        };
+        TargetUpdate: {
+            label?: string;
+            /** @description At most 10; capitals matter, and one that is there twice counts once. */
+            tags?: string[];
+        };
+        TargetObservation: {
+            id: string;
+            /** @description The scan type that saw it. */
+            scan_type: string;
+            seen: components["schemas"]["Observation"];
+            /** Format: date-time */
+            first_seen_at: string;
+            /** Format: date-time */
+            last_seen_at: string;
+            /**
+             * Format: date-time
+             * @description When a complete look did not see it again.
+             */
+            gone_at?: string;
         };
         /** @enum {string} */
         ScanType: "NMAP" | "NMAP_UDP" | "SSLYZE" | "OPENVAS" | "OWASP_ZAP" | "OWASP_ZAP_ACTIVE" | "NUCLEI";
@@ -5230,6 +5591,16 @@ export interface components {
             started_at?: string;
             /** Format: date-time */
             finished_at?: string;
+        };
+        Problem: {
+            error: {
+                /** @description Stable, such as `scan.not_found`. */
+                code: string;
+                message: string;
+                /** @description The field at fault, such as `targets[3]`. */
+                field?: string;
+                request_id: string;
+            };
         };
         /** @enum {string} */
         EventType: "scan.created" | "scan.updated" | "risk.created" | "risk.updated" | "scan.succeeded" | "risk.opened" | "risk.closed";
@@ -5443,60 +5814,58 @@ export interface components {
             };
         };
         /** @enum {string} */
-        ReportFormat: "PDF" | "HTML";
+        OwnershipState: "unverified" | "pending" | "verified" | "failed";
         /** @enum {string} */
-        ReportState: "QUEUED" | "RUNNING" | "SUCCEEDED" | "FAILED";
-        TargetsFilter: {
-            target_ids?: string[];
-            tag?: string[];
+        OwnershipWay: "dns" | "file" | "meta";
+        OwnershipLook: {
+            way: components["schemas"]["OwnershipWay"];
+            /** @description The name of the record, or the URL. */
+            place: string;
+            found: boolean;
+            /** @description Why the proof was not found there. */
+            reason?: string;
         };
-        NewReport: {
-            report_format: components["schemas"]["ReportFormat"];
-            targets_filter?: {
-                target_ids?: string[];
-                tag?: string[];
-                /** @description The older name of target_ids. */
-                id?: string[];
+        Ownership: {
+            /** @description The name or address that is proven: the target's own, or a domain above it. */
+            root: string;
+            state: components["schemas"]["OwnershipState"];
+            /** @description Whether this server scans only what is proven. */
+            required: boolean;
+            covers_subdomains: boolean;
+            /** @description What to publish, in one of the ways; absent before it is begun. */
+            token?: string;
+            ways?: {
+                /** @description A TXT record at one of the names. Not for addresses. */
+                dns?: {
+                    names: string[];
+                    value: string;
+                };
+                /** @description A file with this line at one of the URLs. */
+                file: {
+                    urls: string[];
+                    content: string;
+                };
+                /** @description This tag in the head of the page at one of the URLs. */
+                meta: {
+                    urls: string[];
+                    tag: string;
+                };
             };
-            /** @description As in the list of risks. Without `status` the open ones, and those closed in the last 30 days. */
-            risks_filter?: components["schemas"]["RiskFilters"];
-        };
-        Report: {
-            id: string;
-            report_format: components["schemas"]["ReportFormat"];
-            state: components["schemas"]["ReportState"];
-            targets_filter: components["schemas"]["TargetsFilter"];
-            risks_filter: components["schemas"]["RiskFilters"];
-            /** @description Why it could not be made. */
-            error?: string;
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            finished_at?: string;
-        };
-        /** @enum {string} */
-        RiskEventType: "opened" | "seen_again" | "closed" | "reopened" | "threat_level_changed" | "accepted" | "false_positive" | "acceptance_changed" | "acceptance_ended" | "acceptance_expired";
-        RiskEvent: {
-            id: string;
-            type: components["schemas"]["RiskEventType"];
+            verified_by?: components["schemas"]["OwnershipWay"];
             /**
              * Format: date-time
-             * @description When it was seen or decided.
+             * @description When the proof was last found.
              */
-            at: string;
-            scan_id?: string;
-            scan_type?: string;
-            /** @description As the scan saw it. */
-            threat_level?: components["schemas"]["ThreatLevel"];
-            previous_threat_level?: components["schemas"]["ThreatLevel"];
-            author?: string;
-            /** @description The API key that the decision came with. */
-            key_name?: string;
-            kind?: components["schemas"]["AcceptanceKind"];
-            reason?: components["schemas"]["AcceptanceReason"];
-            note?: string;
-            /** Format: date-time */
-            expires_at?: string;
+            verified_at?: string;
+            /**
+             * Format: date-time
+             * @description When it was last looked for.
+             */
+            checked_at?: string;
+            /** @description Why the last look found no proof. */
+            reason?: string;
+            /** @description What the last look saw. */
+            looks?: components["schemas"]["OwnershipLook"][];
         };
         NewSchedule: {
             name: string;
@@ -5632,6 +6001,62 @@ export interface components {
             /** Format: date-time */
             created_at: string;
         };
+        /** @enum {string} */
+        ReportFormat: "PDF" | "HTML";
+        /** @enum {string} */
+        ReportState: "QUEUED" | "RUNNING" | "SUCCEEDED" | "FAILED";
+        TargetsFilter: {
+            target_ids?: string[];
+            tag?: string[];
+        };
+        NewReport: {
+            report_format: components["schemas"]["ReportFormat"];
+            targets_filter?: {
+                target_ids?: string[];
+                tag?: string[];
+                /** @description The older name of target_ids. */
+                id?: string[];
+            };
+            /** @description As in the list of risks. Without `status` the open ones, and those closed in the last 30 days. */
+            risks_filter?: components["schemas"]["RiskFilters"];
+        };
+        Report: {
+            id: string;
+            report_format: components["schemas"]["ReportFormat"];
+            state: components["schemas"]["ReportState"];
+            targets_filter: components["schemas"]["TargetsFilter"];
+            risks_filter: components["schemas"]["RiskFilters"];
+            /** @description Why it could not be made. */
+            error?: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            finished_at?: string;
+        };
+        /** @enum {string} */
+        RiskEventType: "opened" | "seen_again" | "closed" | "reopened" | "threat_level_changed" | "accepted" | "false_positive" | "acceptance_changed" | "acceptance_ended" | "acceptance_expired";
+        RiskEvent: {
+            id: string;
+            type: components["schemas"]["RiskEventType"];
+            /**
+             * Format: date-time
+             * @description When it was seen or decided.
+             */
+            at: string;
+            scan_id?: string;
+            scan_type?: string;
+            /** @description As the scan saw it. */
+            threat_level?: components["schemas"]["ThreatLevel"];
+            previous_threat_level?: components["schemas"]["ThreatLevel"];
+            author?: string;
+            /** @description The API key that the decision came with. */
+            key_name?: string;
+            kind?: components["schemas"]["AcceptanceKind"];
+            reason?: components["schemas"]["AcceptanceReason"];
+            note?: string;
+            /** Format: date-time */
+            expires_at?: string;
+        };
         Source: {
             id: string;
             /** @constant */
@@ -5644,49 +6069,6 @@ export interface components {
             /** @constant */
             source_type: "IMPORTED";
             /** @description What people call it, such as `Nmap of the branch offices`. */
-            name: string;
-        };
-        TargetLogin: {
-            /** @enum {string} */
-            kind: "header" | "cookie";
-            /** @description Such as `Authorization`, or the session's cookie. */
-            name: string;
-            value: string;
-        };
-        Target: {
-            id: string;
-            target: string;
-            label: string;
-            tags: string[];
-        };
-        NewTarget: {
-            target: string;
-            label?: string;
-            tags?: string[];
-        };
-        TargetUpdate: {
-            label?: string;
-            tags?: string[];
-        };
-        TargetObservation: {
-            id: string;
-            /** @description The scan type that saw it. */
-            scan_type: string;
-            seen: components["schemas"]["Observation"];
-            /** Format: date-time */
-            first_seen_at: string;
-            /** Format: date-time */
-            last_seen_at: string;
-            /**
-             * Format: date-time
-             * @description When a complete look did not see it again.
-             */
-            gone_at?: string;
-        };
-        KnownTargetLogin: {
-            /** @enum {string} */
-            kind: "header" | "cookie";
-            /** @description Such as `Authorization`, or the session's cookie. */
             name: string;
         };
     };
