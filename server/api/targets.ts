@@ -1,5 +1,5 @@
 import { NewTarget, Target, TargetUpdate } from "@periscan/contract/target.ts";
-import { and, arrayOverlaps, eq, gt, inArray } from "drizzle-orm";
+import { and, eq } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
 import { z } from "zod";
 import { ApiError, notFound } from "../api-error.ts";
@@ -7,7 +7,8 @@ import { target } from "../db/schema.ts";
 import { checkTargetAllowance } from "../limits/workspace-limit.ts";
 import { filtersQuery, isId, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
 import type { Services } from "../services.ts";
-import { canonical, readTarget, requireChange } from "../targets/read-targets.ts";
+import { listTargets } from "../targets/list-targets.ts";
+import { readTarget, requireChange } from "../targets/read-targets.ts";
 import type { TargetRow } from "../targets/target-rows.ts";
 import { requireKey } from "./authenticate.ts";
 import { operation } from "./operation.ts";
@@ -34,20 +35,7 @@ export function addTargetRoutes(app: TypedApp, services: Services): void {
     async (request) => {
       const { filters, page_size, page_token } = request.query;
       const after = readPageToken(page_token);
-      const rows = await db
-        .select()
-        .from(target)
-        .where(
-          and(
-            eq(target.workspaceId, request.workspaceId),
-            after === undefined ? undefined : gt(target.id, after),
-            filters.tags && arrayOverlaps(target.tags, filters.tags),
-            filters.target && inArray(target.target, filters.target.map(canonical)),
-            filters.label && inArray(target.label, filters.label),
-          ),
-        )
-        .orderBy(target.id)
-        .limit(page_size + 1);
+      const rows = await listTargets(db, { workspaceId: request.workspaceId, filters, after, limit: page_size + 1 });
       return makePage(rows, page_size, present);
     },
   );

@@ -87,12 +87,12 @@ async function insertRisks(tx: Transaction, finished: FinishedScan, outdated: nu
   const { scanId, workspaceId, engine } = finished;
   await tx.execute(sql`
     with fresh as materialized (
-      select *, uuidv7() as risk_id from ${seenBy(finished)}
-      where known_id is null and id not in (select jsonb_array_elements_text(${JSON.stringify(outdated)}::jsonb)::bigint) order by id),
+      select seen.*, uuidv7() as risk_id, target.tag_set from ${seenBy(finished)} join target on target.id = seen.target_id
+      where known_id is null and seen.id not in (select jsonb_array_elements_text(${JSON.stringify(outdated)}::jsonb)::bigint) order by seen.id),
     opened as (
-      insert into risk (id, workspace_id, target_id, scan_type, key, scope, title, threat_level, description, solution, "references", additional_info, detail,
+      insert into risk (id, workspace_id, target_id, tag_set, scan_type, key, scope, title, threat_level, description, solution, "references", additional_info, detail,
         status, first_detected_at, last_detected_at)
-      select risk_id, ${workspaceId}, target_id, ${engine.type}, key, scope, title, threat_level, description, solution, "references", additional_info, detail,
+      select risk_id, ${workspaceId}, target_id, tag_set, ${engine.type}, key, scope, title, threat_level, description, solution, "references", additional_info, detail,
         'OPEN', at, at
       from fresh)
     insert into scan_risk (scan_id, risk_id, change, detection_id) select ${scanId}, risk_id, 'new_open', id from fresh`);
