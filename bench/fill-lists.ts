@@ -17,7 +17,7 @@ const scansOfOne = 1_500;
 /**
  * Fills a workspace as years of use would, and so that it is hard to list: the halves of the network (dc-1, dc-2) came one after the other, so
  * the newest risks are all of one half; some values never meet (dc-1 has two CRITICAL risks and no OWASP_ZAP_ACTIVE, one title was closed
- * twice), and tags stand together in a hundred combinations, one of them in thousands.
+ * twice), what is tagged legacy has the oldest risks, and tags stand together in thousands of combinations.
  */
 export async function fillLists(db: Database, fill: Fill): Promise<void> {
   await db.execute(sql`set synchronous_commit = off`);
@@ -36,7 +36,7 @@ async function fillTargets(db: Database, { workspaceId, targets }: Fill): Promis
     select uuidv7(), ${workspaceId}, format('host-%s.example.com', n),
       case when n % 10 = 0 then format('Host %s', n) when n % 2 = 0 then 'server' else '' end,
       array[case when n <= ${targets / 2} then 'dc-1' else 'dc-2' end, 'env-' || n % 7 % 3, 'team-' || n % 11]
-        || case when n % 2000 = 3 then array['pilot'] else '{}' end || case when n = 7 then array['alone'] else '{}' end
+        || case when n <= ${targets / 2} and n % 10 = 4 then array['legacy'] else '{}' end || case when n % 2000 = 3 then array['pilot'] else '{}' end || case when n = 7 then array['alone'] else '{}' end
         || case when n % 40 = 9 then array['shared', 'owner-' || n] else '{}' end
     from generate_series(1, ${targets}::int) n`);
 }
@@ -60,12 +60,12 @@ async function fillRisks(db: Database, { workspaceId, risks }: Fill): Promise<vo
         case when title % 20 < 7 then 'NMAP' when title % 20 < 14 then 'OPENVAS' when title % 20 < 16 then 'OWASP_ZAP' when title % 20 = 19 then 'NMAP_UDP'
           when title % 20 = 18 then 'NUCLEI' when half = 1 then 'SSLYZE' else 'OWASP_ZAP_ACTIVE' end as scan_type
       from (
-        select id as target_id, tag_set, case when 'dc-1' = any(tags) then 1 else 2 end as half, row_number() over () as number,
+        select id as target_id, tag_set, case when 'dc-1' = any(tags) then 1 else 2 end as half, 'legacy' = any(tags) as is_old, row_number() over () as number,
           floor(200 * power(random(), 2.2))::int as title
         from (select *, row_number() over (order by id) as place from target where workspace_id = ${workspaceId}) as target,
           generate_series(1, case when place = 1 then ${largeRisks} else ceil(-ln(1 - random()) * 9.6)::int end)
         limit ${risks}) as drawn) as kinds
-    order by case when random() < 0.1 then 3 else half end, scan_type, number`);
+    order by case when random() < 0.1 and not is_old then 3 else half end, scan_type, number`);
 }
 
 async function fillAcceptances(db: Database, { workspaceId }: Fill): Promise<void> {

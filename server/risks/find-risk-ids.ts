@@ -31,13 +31,13 @@ async function pickQuery(tx: Transaction, wanted: Wanted, scope: RiskScope): Pro
   const { targetIds, scanIds, tagSets } = scope;
   const title = filters["risk_definition.title"];
   if (targetIds) return readWhole(wanted, scope, sql`risk.target_id = any(${sql.param(targetIds)}::uuid[])`);
-  if (scanIds?.length === 1 && Object.keys(filters).length === 1) return readScan(wanted, scanIds);
+  // What a scan saw is of its type: that filter says no more.
+  const others = Object.keys(filters).filter((key) => key !== "scan_id" && key !== "risk_definition.scan_type");
+  if (scanIds?.length === 1 && others.length === 0) return readScan(wanted, scanIds);
   if (scanIds && (await hasFewer(tx, limits.rowsRead, ofScans(scanIds)))) return readWhole(wanted, scope, sql`risk.id in (select risk_id ${ofScans(scanIds)})`);
   if (title) return merge(wanted, scope, [text("title", title)]);
-  if (tagSets && tagSets.length <= limits.streams) {
-    const byTagSet = (!scanIds && !isNarrow(filters)) || (await hasFewer(tx, limits.rowsRead, ofTagSets(workspaceId, tagSets, limits.rowsRead)));
-    if (byTagSet) return merge(wanted, scope, [{ name: "tag_set", type: "bigint", values: tagSets }]);
-  }
+  if (tagSets && ((!scanIds && !isNarrow(filters)) || (await hasFewer(tx, limits.rowsWalked, ofTagSets(workspaceId, tagSets, limits.rowsWalked)))))
+    return merge(wanted, scope, [{ name: "tag_set", type: "bigint", values: tagSets }]);
   return scanIds || hasState(filters) ? merge(wanted, scope, stateColumns(filters, scope)) : merge(wanted, scope, []);
 }
 
@@ -53,7 +53,9 @@ const isNarrow = (filters: RiskFilters): boolean =>
       filters.is_accepted?.every((value) => value === "true"),
   );
 
-const ofScans = (scanIds: string[]): SQL => sql`from scan_risk where scan_id = any(${sql.param(scanIds)}::uuid[])`;
+/** Only one scan's risks stand in order in the index, and only where it is no array of one. */
+const ofScans = (scanIds: string[]): SQL =>
+  scanIds.length === 1 ? sql`from scan_risk where scan_id = ${scanIds[0]}::uuid` : sql`from scan_risk where scan_id = any(${sql.param(scanIds)}::uuid[])`;
 
 const ofTagSets = (workspaceId: string, tagSets: string[], most: number): SQL => sql`
   from unnest(${sql.param(tagSets)}::bigint[]) as one(tag_set)
@@ -93,23 +95,32 @@ const readWhole = (wanted: Wanted, scope: RiskScope, few: SQL): SQL => {
     ${before === undefined ? sql`` : sql`where id < ${before}::uuid`} order by id desc limit ${limit}`;
 };
 
-/** What a match must have, less what its stream has already. */
+/** A look at the index for each; between the first and the last alone, because the risks of one time stand together. `offset 0` keeps it from
+ * becoming a join with all of the scans' risks, once for each stream. */
+const isOfScans = (scanIds: string[]): SQL => {
+  const end = (order: SQL) => sql`(
+    select edge.risk_id from unnest(${sql.param(scanIds)}::uuid[]) as one(id)
+    cross join lateral (select risk_id from scan_risk where scan_id = one.id order by risk_id ${order} limit 1) as edge order by edge.risk_id ${order} limit 1)`;
+  return sql`and risk.id >= ${end(sql`asc`)} and risk.id <= ${end(sql`desc`)} and exists (select 1 ${ofScans(scanIds)} and scan_risk.risk_id = risk.id offset 0)`;
+};
+
+/** What a match must have, less what its stream has already. `is true` keeps PostgreSQL from taking another index for it. */
 function conditions({ workspaceId, filters }: Wanted, scope: RiskScope, done: Set<string>): SQL {
   const isOneOf = (name: string, type: string, values: readonly string[] | undefined): SQL | undefined =>
-    values && !done.has(name) ? sql`and risk.${sql.identifier(name)} = any(${sql.param([...values])}::${sql.raw(type)}[])` : undefined;
+    values && !done.has(name) ? sql`and (risk.${sql.identifier(name)} = any(${sql.param([...values])}::${sql.raw(type)}[])) is true` : undefined;
   const ofTags =
     filters.tags && !scope.tagSets && !scope.targetIds
       ? sql`and risk.tag_set in (select target.tag_set from target where target.workspace_id = ${workspaceId}::uuid and target.tags && ${sql.param(filters.tags)}::text[])`
       : undefined;
   const all = [
     isOneOf("title", "text", filters["risk_definition.title"]),
-    isOneOf("scan_type", "text", filters["risk_definition.scan_type"]),
+    isOneOf("scan_type", "text", scope.scanIds ? scope.scanTypes : filters["risk_definition.scan_type"]),
     isOneOf("status", "text", filters.status),
     isOneOf("is_accepted", "boolean", filters.is_accepted),
     isOneOf("threat_level", "text", filters["risk_definition.threat_level"]),
     isOneOf("tag_set", "bigint", scope.tagSets),
     ofTags,
-    scope.scanIds && sql`and exists (select 1 ${ofScans(scope.scanIds)} and scan_risk.risk_id = risk.id)`,
+    scope.scanIds && isOfScans(scope.scanIds),
   ];
   return sql.join(
     all.filter((condition) => condition !== undefined),

@@ -21,14 +21,14 @@ export interface RiskScope {
 export interface ListLimits {
   /** Of fewer rows all are read and put in order. */
   rowsRead: number;
-  /** More streams take longer to look at, one by one, than it does to walk past what does not match. */
-  streams: number;
+  /** Where a tag has fewer risks, the others are not walked past. */
+  rowsWalked: number;
   /** Of fewer targets all risks are read, where tags are not to be had as tag sets. */
   targetsRead: number;
   /** Of more tag sets in a workspace it is not looked up which have a tag: about 10 ms. */
   tagSets: number;
 }
-export const listLimits: ListLimits = { rowsRead: 10_000, streams: 2000, targetsRead: 1000, tagSets: 4000 };
+export const listLimits: ListLimits = { rowsRead: 10_000, rowsWalked: 60_000, targetsRead: 1000, tagSets: 4000 };
 
 interface Wanted {
   workspaceId: string;
