@@ -4,7 +4,7 @@ import { eq, sql } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Connection, connect, sqlState } from "../db/connect.ts";
-import { risk, scan, scanRisk, target, workspace } from "../db/schema.ts";
+import { risk, scan, scanRisk, scanTarget, target, workspace } from "../db/schema.ts";
 import { listTargets } from "../targets/list-targets.ts";
 import { startTestServer, type TestServer } from "../testing/start-test-server.ts";
 import type { ListLimits } from "./find-risk-scope.ts";
@@ -24,7 +24,7 @@ const scans = workspaces.flatMap((workspaceId) =>
   types.flatMap((type) => [1, 2].map(() => ({ id: uuidv7(), workspaceId, type, state: "SUCCEEDED", options: {} }))),
 );
 
-/** Values of which some never meet: no NUCLEI risk is closed, no CRITICAL one is on a target with a tag, the second scan saw no rare title. */
+/** Values of which some never meet: no NUCLEI risk is closed, no CRITICAL one is on a target with a tag, a second scan saw no rare title and no target that is alone. */
 const risks = targets.flatMap(({ id: targetId, workspaceId, tags }, place) =>
   Array.from({ length: place % 8 === 1 ? 60 : 14 }, (_, n) => {
     const scanType = types[(n * 7 + place) % 3] as (typeof types)[number];
@@ -43,9 +43,15 @@ const risks = targets.flatMap(({ id: targetId, workspaceId, tags }, place) =>
 const seen = risks.flatMap((row, n) =>
   scans
     .filter(({ workspaceId, type }) => workspaceId === row.workspaceId && type === row.scanType)
-    .filter((_, second) => (second === 0 ? n % 3 > 0 : row.title !== "rare"))
+    .filter((_, second) => (second === 0 ? n % 3 > 0 : row.title !== "rare" && targets.find(({ id }) => id === row.targetId)?.tags[0] !== "alone"))
     .map(({ id }) => ({ scanId: id, riskId: row.id, change: "still_open" })),
 );
+
+const scanned = scans.flatMap(({ id: scanId }) => {
+  const own = new Set(seen.filter((row) => row.scanId === scanId).map(({ riskId }) => riskId));
+  const ids = new Set(risks.filter(({ id }) => own.has(id)).map(({ targetId }) => targetId));
+  return [...ids].map((targetId, ordinal) => ({ scanId, targetId, target: "", ordinal }));
+});
 
 const ownTargets = targets.filter(({ workspaceId }) => workspaceId === ours);
 const ownScans = scans.filter(({ workspaceId }) => workspaceId === ours);
@@ -112,6 +118,7 @@ beforeAll(async () => {
   const tagSets = new Map(made.map(({ id, tagSet }) => [id, tagSet]));
   await db.insert(scan).values(scans);
   await db.insert(risk).values(risks.map((row) => ({ ...row, tagSet: tagSets.get(row.targetId) ?? "" })));
+  await db.insert(scanTarget).values(scanned);
   await db.insert(scanRisk).values(seen);
 });
 afterAll(async () => {
