@@ -16,11 +16,13 @@ export interface Connection {
   close(): Promise<void>;
 }
 
-/** Opens a pool and applies the committed migrations; safe when several processes do it at once. `onError` hears of idle connections that broke. */
+/** Opens a pool and applies the committed migrations; safe when several processes do it at once. `onError` hears of connections that broke. */
 export async function connect(databaseUrl: string, onError: (error: Error) => void, maxConnections = 20): Promise<Connection> {
   const pool = new pg.Pool({ connectionString: databaseUrl, max: maxConnections, connectionTimeoutMillis: 10_000 });
   // Without a listener an idle connection's error ends the process.
   pool.on("error", onError);
+  // Nor is one listened to that a transaction has taken: what it asks fails anyway.
+  pool.on("connect", (client) => client.on("error", onError));
   try {
     await migrateDatabase(pool);
   } catch (error) {
