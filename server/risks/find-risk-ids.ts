@@ -3,7 +3,7 @@ import type { RiskFilters } from "@periscan/contract/risk-filters.ts";
 import { type SQL, sql } from "drizzle-orm";
 import type { Transaction } from "../db/connect.ts";
 import { mergeStreams, type StreamColumn } from "../db/merge-streams.ts";
-import { findScope, type ListLimits, listLimits, type RiskScope } from "./find-risk-scope.ts";
+import { findScannedTargets, findScope, type ListLimits, listLimits, type RiskScope } from "./find-risk-scope.ts";
 
 interface Wanted {
   workspaceId: string;
@@ -30,7 +30,7 @@ async function pickQuery(tx: Transaction, wanted: Wanted, scope: RiskScope): Pro
   const { filters, workspaceId, limits = listLimits } = wanted;
   const { targetIds, scanIds, tagSets } = scope;
   const title = filters["risk_definition.title"];
-  if (targetIds) return readWhole(wanted, scope, sql`risk.target_id = any(${sql.param(targetIds)}::uuid[])`);
+  if (targetIds) return ofTargets(wanted, scope, targetIds);
   // What a scan saw is of its type: that filter says no more.
   const others = Object.keys(filters).filter((key) => key !== "scan_id" && key !== "risk_definition.scan_type");
   if (scanIds?.length === 1 && others.length === 0) return readScan(wanted, scanIds);
@@ -38,8 +38,13 @@ async function pickQuery(tx: Transaction, wanted: Wanted, scope: RiskScope): Pro
   if (title) return merge(wanted, scope, [text("title", title)]);
   if (tagSets && ((!scanIds && !isNarrow(filters)) || (await hasFewer(tx, limits.rowsWalked, ofTagSets(workspaceId, tagSets, limits.rowsWalked)))))
     return merge(wanted, scope, [{ name: "tag_set", type: "bigint", values: tagSets }]);
+  const shared = tagSets && scanIds && (await findScannedTargets(tx, { tagSets, scanIds, most: limits.targetsRead }));
+  if (shared) return ofTargets(wanted, scope, shared);
   return scanIds || hasState(filters) ? merge(wanted, scope, stateColumns(filters, scope)) : merge(wanted, scope, []);
 }
+
+const ofTargets = (wanted: Wanted, scope: RiskScope, targetIds: string[]): SQL =>
+  readWhole(wanted, scope, sql`risk.target_id = any(${sql.param(targetIds)}::uuid[])`);
 
 const hasState = (filters: RiskFilters): boolean =>
   Boolean(filters.status || filters.is_accepted || filters["risk_definition.scan_type"] || filters["risk_definition.threat_level"]);

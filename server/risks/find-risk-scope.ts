@@ -48,12 +48,14 @@ export async function findScope(tx: Transaction, { workspaceId, filters, limits 
   }
   if (!filters.tags) return scope;
   const tagSets = await findTagSets(tx, { workspaceId, tags: filters.tags, most: limits.tagSets });
-  if (tagSets?.length === 0) return undefined;
-  const known = { ...scope, ...(tagSets ? { tagSets } : {}) };
-  if (tagSets && !scope.scanIds) return known;
-  const targetIds = await findTaggedTargets(tx, { workspaceId, tags: filters.tags, scope: known, most: limits.targetsRead });
-  if (!targetIds) return known;
-  return targetIds.length === 0 ? undefined : { ...known, targetIds };
+  if (tagSets) return tagSets.length === 0 ? undefined : { ...scope, tagSets };
+  const rows = await tx
+    .select({ id: target.id })
+    .from(target)
+    .where(and(eq(target.workspaceId, workspaceId), arrayOverlaps(target.tags, filters.tags)))
+    .limit(limits.targetsRead + 1);
+  if (rows.length === 0) return undefined;
+  return rows.length > limits.targetsRead ? scope : { ...scope, targetIds: rows.map(({ id }) => id) };
 }
 
 const findScans = (tx: Transaction, workspaceId: string, ids: string[]) =>
@@ -77,23 +79,17 @@ async function findScanTypes(tx: Transaction, workspaceId: string, filters: Risk
   return rows.map(({ type }) => type);
 }
 
-interface Tagged {
-  workspaceId: string;
-  tags: string[];
-  scope: Pick<RiskScope, "tagSets" | "scanIds">;
-  most: number;
-}
-
 /**
- * Undefined where they are more than `most`. Of the scans alone where there are any: a scan and a tag that share few targets, or none, would be walked
- * past each other to the end.
+ * The targets of the scans that have one of the tag sets; undefined where they are more than `most`. A scan and a tag that share few targets, or none,
+ * would be walked past each other to the end.
  */
-async function findTaggedTargets(tx: Transaction, { workspaceId, tags, scope, most }: Tagged): Promise<string[] | undefined> {
-  const hasTag = scope.tagSets ? sql`target.tag_set = any(${sql.param(scope.tagSets)}::bigint[])` : sql`target.tags && ${sql.param(tags)}::text[]`;
-  const scanned = (scanIds: string[]) => sql`
-    from scan_target join target on target.id = scan_target.target_id where scan_target.scan_id = any(${sql.param(scanIds)}::uuid[]) and (${hasTag}) is true`;
-  const from = scope.scanIds ? scanned(scope.scanIds) : sql`from target where target.workspace_id = ${workspaceId}::uuid and ${hasTag}`;
-  const { rows } = await tx.execute<{ id: string }>(sql`select target.id ${from} limit ${most + 1}`);
+export async function findScannedTargets(
+  tx: Transaction,
+  { tagSets, scanIds, most }: { tagSets: string[]; scanIds: string[]; most: number },
+): Promise<string[] | undefined> {
+  const { rows } = await tx.execute<{ id: string }>(sql`
+    select target.id from scan_target join target on target.id = scan_target.target_id
+    where scan_target.scan_id = any(${sql.param(scanIds)}::uuid[]) and (target.tag_set = any(${sql.param(tagSets)}::bigint[])) is true limit ${most + 1}`);
   return rows.length > most ? undefined : [...new Set(rows.map(({ id }) => id))];
 }
 
