@@ -24,9 +24,9 @@ export async function fillRisks(db: Database, { workspaceId, targets, risksPerTa
     select scan.id, target.id, target.target, row_number() over (partition by scan.id order by target.id), 'complete', ${coverage}::jsonb, 'Nmap 7.93', scan.finished_at
     from scan, target where scan.workspace_id = ${workspaceId} and target.workspace_id = ${workspaceId}`);
   await db.execute(sql`
-    insert into risk (id, workspace_id, target_id, scan_type, key, scope, title, threat_level, description, solution, "references", additional_info, detail, status,
+    insert into risk (id, workspace_id, target_id, tag_set, scan_type, key, scope, title, threat_level, description, solution, "references", additional_info, detail, status,
       first_detected_at, last_detected_at, closed_at)
-    select uuidv7(), ${workspaceId}, target.id, 'NMAP', 'tcp/' || port, 'tcp/' || port, 'Open TCP Port: ' || port,
+    select uuidv7(), ${workspaceId}, target.id, target.tag_set, 'NMAP', 'tcp/' || port, 'tcp/' || port, 'Open TCP Port: ' || port,
       (array['CRITICAL', 'HIGH', 'MEDIUM', 'MEDIUM', 'LOW', 'LOW', 'LOW', 'LOW', 'NONE', 'NONE'])[1 + port % 10],
       'The port is open, and a service answers there. Whoever reaches the host can talk to it, look for its version, and try what is known against it.',
       'Close the port where nobody needs it. Else let a firewall pass only those who do.', '["https://example.com/ports"]', jsonb_build_object('port', port, 'protocol', 'tcp'),

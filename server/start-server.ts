@@ -64,7 +64,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
   const log = pino({ name: "server", level: settings.logLevel ?? "info" }, pino.destination({ dest: 2, sync: true }));
   const http = settings.http ?? readHttpSettings(process.env);
   const limits = readLimitSettings(settings);
-  const onError = (error: Error) => log.warn({ err: error }, "idle database connection broke");
+  const onError = (error: Error) => log.warn({ err: error }, "a database connection broke");
   const { db, close } = await connect(settings.databaseUrl, onError);
   const boss = await startQueue(settings.databaseUrl, log);
   const filesFolder = join(settings.dataFolder, "files");

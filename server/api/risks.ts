@@ -2,15 +2,13 @@ import { Readable } from "node:stream";
 import { Risk } from "@periscan/contract/risk.ts";
 import { RiskEvent } from "@periscan/contract/risk-event.ts";
 import { riskFilterKeys } from "@periscan/contract/risk-filters.ts";
-import { and, lt } from "drizzle-orm";
 import { z } from "zod";
-import { risk } from "../db/schema.ts";
 import { filtersQuery, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
 import { expireAcceptances } from "../risks/accept-risks.ts";
 import { exportFormats, exportRisks } from "../risks/export-risks.ts";
+import { listRisks } from "../risks/list-risks.ts";
 import { loadHistory } from "../risks/load-history.ts";
-import { getRisk, loadEvidence, presentRisk, selectRisks } from "../risks/present-risk.ts";
-import { riskConditions } from "../risks/risk-conditions.ts";
+import { getRisk, loadEvidence, presentRisk } from "../risks/present-risk.ts";
 import type { Services } from "../services.ts";
 import { requireKey } from "./authenticate.ts";
 import { operation } from "./operation.ts";
@@ -32,8 +30,7 @@ export function addRiskRoutes(app: TypedApp, services: Services): void {
       const { filters, page_size, page_token } = request.query;
       const before = readPageToken(page_token);
       await expireAcceptances(db, request.workspaceId);
-      const matches = and(riskConditions(db, request.workspaceId, filters), before === undefined ? undefined : lt(risk.id, before));
-      const rows = await selectRisks(db, matches).limit(page_size + 1);
+      const rows = await listRisks(db, { workspaceId: request.workspaceId, filters, before, limit: page_size + 1 });
       return makePage(rows, page_size, presentRisk);
     },
   );

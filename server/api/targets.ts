@@ -1,11 +1,12 @@
 import { NewTarget, Target, TargetUpdate } from "@periscan/contract/target.ts";
-import { and, arrayOverlaps, eq, gt, inArray } from "drizzle-orm";
+import { and, eq } from "drizzle-orm";
 import { z } from "zod";
 import { notFound } from "../api-error.ts";
 import { target } from "../db/schema.ts";
 import { filtersQuery, isId, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
 import type { Services } from "../services.ts";
-import { canonicalTexts, readTarget, requireChange } from "../targets/read-targets.ts";
+import { listTargets } from "../targets/list-targets.ts";
+import { readTarget, requireChange } from "../targets/read-targets.ts";
 import { addTarget, type TargetRow } from "../targets/target-rows.ts";
 import { requireKey } from "./authenticate.ts";
 import { operation } from "./operation.ts";
@@ -41,20 +42,7 @@ export function addTargetRoutes(app: TypedApp, services: Services): void {
     async (request) => {
       const { filters, page_size, page_token } = request.query;
       const after = readPageToken(page_token);
-      const rows = await db
-        .select()
-        .from(target)
-        .where(
-          and(
-            eq(target.workspaceId, request.workspaceId),
-            after === undefined ? undefined : gt(target.id, after),
-            filters.tags && arrayOverlaps(target.tags, filters.tags),
-            filters.target && inArray(target.target, filters.target.flatMap(canonicalTexts)),
-            filters.label && inArray(target.label, filters.label),
-          ),
-        )
-        .orderBy(target.id)
-        .limit(page_size + 1);
+      const rows = await listTargets(db, { workspaceId: request.workspaceId, filters, after, limit: page_size + 1 });
       return makePage(rows, page_size, present);
     },
   );

@@ -13,6 +13,7 @@ import {
   bigserial,
   boolean,
   customType,
+  foreignKey,
   index,
   integer,
   jsonb,
@@ -27,6 +28,8 @@ import {
 } from "drizzle-orm/pg-core";
 
 const bytea = customType<{ data: Buffer }>({ dataType: () => "bytea" });
+/** A 64-bit hash, as text: it is compared and never counted with. */
+const hash = customType<{ data: string }>({ dataType: () => "bigint" });
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
 const now = sql`now()`;
 
@@ -105,12 +108,19 @@ export const target = pgTable(
     target: text("target").notNull(),
     label: text("label").notNull().default(""),
     tags: text("tags").array().notNull().default(sql`'{}'`),
+    /** Names the whole of the tags: what has the same ones stands together in an index, in the order of ids. */
+    tagSet: hash("tag_set").notNull().generatedAlwaysAs(sql`hash_array_extended(tags, 0)`),
     createdAt: instant("created_at").notNull().default(now),
   },
   (table) => [
     unique("target_workspace_target").on(table.workspaceId, table.target),
     index("target_page").on(table.workspaceId, table.id),
     index("target_tags").using("gin", table.tags),
+    // What `risk.tag_set` refers to.
+    unique("target_id_tag_set").on(table.id, table.tagSet),
+    // The tag sets of a workspace, and the list by tags.
+    index("target_tag_set").on(table.workspaceId, table.tagSet, table.id),
+    index("target_label").on(table.workspaceId, table.label, table.id, table.tagSet),
   ],
 );
 
@@ -330,9 +340,9 @@ export const risk = pgTable(
     id: id(),
     /** Its target's. */
     workspaceId: uuid("workspace_id").notNull(),
-    targetId: uuid("target_id")
-      .notNull()
-      .references(() => target.id, { onDelete: "cascade" }),
+    targetId: uuid("target_id").notNull(),
+    /** The target's: the foreign key keeps it so, whoever changes the target's tags. */
+    tagSet: hash("tag_set").notNull(),
     scanType: text("scan_type").$type<ScanType>().notNull(),
     ...definitionColumns(),
     status: text("status").notNull(),
@@ -343,13 +353,16 @@ export const risk = pgTable(
     closedAt: instant("closed_at"),
   },
   (table) => [
+    foreignKey({ name: "risk_target", columns: [table.targetId, table.tagSet], foreignColumns: [target.id, target.tagSet] })
+      .onUpdate("cascade")
+      .onDelete("cascade"),
     unique("risk_identity").on(table.targetId, table.scanType, table.key),
-    index("risk_page").on(table.workspaceId, table.id),
-    index("risk_status").on(table.workspaceId, table.status, table.id),
-    index("risk_threat_level").on(table.workspaceId, table.threatLevel, table.id),
-    index("risk_scan_type").on(table.workspaceId, table.scanType, table.id),
-    index("risk_title").on(table.workspaceId, table.title, table.id),
-    index("risk_accepted").on(table.workspaceId, table.isAccepted, table.id),
+    // Each list is read from one of these four in the order of ids (find-risk-ids.ts). What stands behind the id is looked at without the row.
+    index("risk_page").on(table.workspaceId, table.id, table.tagSet),
+    index("risk_state").on(table.workspaceId, table.scanType, table.status, table.isAccepted, table.threatLevel, table.id, table.tagSet),
+    index("risk_tags").on(table.workspaceId, table.tagSet, table.id, table.scanType, table.status, table.isAccepted, table.threatLevel),
+    // A title has not many states: they stand behind.
+    index("risk_title").on(table.workspaceId, table.title, table.id, table.scanType, table.status, table.isAccepted, table.threatLevel, table.tagSet),
   ],
 );
 

@@ -5,10 +5,10 @@ import { and, eq, inArray, sql } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
 import { ApiError, notFound } from "../api-error.ts";
 import type { Database, Transaction } from "../db/connect.ts";
-import { risk, target } from "../db/schema.ts";
+import { risk } from "../db/schema.ts";
 import { isId } from "../page.ts";
 import { recordRiskUpdates } from "../webhooks/record-risk-events.ts";
-import { riskConditions } from "./risk-conditions.ts";
+import { findRiskIds } from "./find-risk-ids.ts";
 
 /** Whose decision it is, and on what. */
 interface Request {
@@ -136,17 +136,12 @@ async function findByIds(tx: Transaction, workspaceId: string, given: string[]):
 }
 
 async function findByFilters(tx: Transaction, workspaceId: string, filters: RiskFilters): Promise<string[]> {
-  const rows = await tx
-    .select({ id: risk.id })
-    .from(risk)
-    .innerJoin(target, eq(target.id, risk.targetId))
-    .where(riskConditions(tx, workspaceId, filters))
-    .limit(maxRisksAtOnce + 1);
-  if (rows.length > maxRisksAtOnce)
+  const ids = await findRiskIds(tx, { workspaceId, filters, limit: maxRisksAtOnce + 1 });
+  if (ids.length > maxRisksAtOnce)
     throw new ApiError(400, "request.invalid", `filters: more than ${maxRisksAtOnce} risks match, which is the most at once. Narrow the filters.`, {
       field: "filters",
     });
-  return rows.map(({ id }) => id);
+  return ids;
 }
 
 async function lockTargetsOf(tx: Transaction, riskIds: string[]): Promise<void> {

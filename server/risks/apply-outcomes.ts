@@ -91,11 +91,12 @@ async function insertRisks(tx: Transaction, finished: FinishedScan, outdated: nu
       select id, at, uuidv7() as risk_id from ${seenBy(finished)}
       where known_id is null and id not in (select jsonb_array_elements_text(${JSON.stringify(outdated)}::jsonb)::bigint) order by id),
     opened as (
-      insert into risk (id, workspace_id, target_id, scan_type, key, scope, title, threat_level, description, solution, "references", additional_info, detail,
+      insert into risk (id, workspace_id, target_id, tag_set, scan_type, key, scope, title, threat_level, description, solution, "references", additional_info, detail,
         status, first_detected_at, last_detected_at)
-      select risk_id, ${workspaceId}, target_id, ${engine.type}, key, scope, title, threat_level, description, solution, "references", additional_info, detail,
+      select risk_id, ${workspaceId}, target_id, tag_set, ${engine.type}, key, scope, title, threat_level, description, solution, "references", additional_info, detail,
         'OPEN', at, at
-      from fresh cross join lateral (select * from detection where detection.id = fresh.id offset 0) as seen)
+      from fresh cross join lateral (
+        select detection.*, target.tag_set from detection join target on target.id = detection.target_id where detection.id = fresh.id offset 0) as seen)
     insert into scan_risk (scan_id, risk_id, change, detection_id) select ${scanId}, risk_id, 'new_open', id from fresh`);
 }
 

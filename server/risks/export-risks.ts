@@ -1,8 +1,9 @@
 import { Readable } from "node:stream";
 import type { RiskFilters } from "@periscan/contract/risk-filters.ts";
-import { and, inArray, lt } from "drizzle-orm";
+import { and, inArray } from "drizzle-orm";
 import type { Database } from "../db/connect.ts";
 import { risk } from "../db/schema.ts";
+import { listRisks } from "./list-risks.ts";
 import { presentRisk, type RiskRow, selectRisks } from "./present-risk.ts";
 import { riskConditions } from "./risk-conditions.ts";
 import { writeCsv } from "./write-csv.ts";
@@ -38,9 +39,8 @@ export function exportRisks(db: Database, { workspaceId, format, filters }: Want
 const asBytes = (texts: AsyncIterable<string>): Readable => Readable.from(texts, { objectMode: false });
 
 async function* readPages(db: Database, workspaceId: string, filters: RiskFilters): AsyncIterable<RiskRow[]> {
-  const matches = riskConditions(db, workspaceId, filters);
   for (let before: string | undefined; ; ) {
-    const rows = await selectRisks(db, and(matches, before === undefined ? undefined : lt(risk.id, before))).limit(rowsPerPage);
+    const rows = await listRisks(db, { workspaceId, filters, before, limit: rowsPerPage });
     if (rows.length > 0) yield rows;
     if (rows.length < rowsPerPage) return;
     before = rows.at(-1)?.id;

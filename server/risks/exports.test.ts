@@ -183,9 +183,9 @@ test("an export whose database goes away half-way breaks off, and never ends as 
   await Promise.all([reader.connect(), locker.connect()]);
   await reader.query("insert into target (id, workspace_id, target) select gen_random_uuid(), id, 'large.example' from workspace where name = 'large'");
   // More than the buffers between server and client hold.
-  await reader.query(`insert into risk (id, workspace_id, target_id, scan_type, key, scope, title, threat_level, description, solution, "references", additional_info, detail,
+  await reader.query(`insert into risk (id, workspace_id, target_id, tag_set, scan_type, key, scope, title, threat_level, description, solution, "references", additional_info, detail,
       status, first_detected_at, last_detected_at)
-    select gen_random_uuid(), workspace_id, id, 'NMAP', n, n, n, 'LOW', repeat(md5(n::text), 200), '', '[]', '{}', '{}', 'OPEN', now(), now()
+    select gen_random_uuid(), workspace_id, id, tag_set, 'NMAP', n, n, n, 'LOW', repeat(md5(n::text), 200), '', '[]', '{}', '{}', 'OPEN', now(), now()
     from target, generate_series(1, 5000) n where target = 'large.example'`);
   const response = await fetch(new URL("/v1/risks/export?format=json", server.url), { headers: { "x-hostedscan-api-key": key } });
   await locker.query("begin");

@@ -1,0 +1,134 @@
+import { RiskStatus, threatLevels } from "@periscan/contract/risk.ts";
+import type { RiskFilters } from "@periscan/contract/risk-filters.ts";
+import { type SQL, sql } from "drizzle-orm";
+import type { Transaction } from "../db/connect.ts";
+import { mergeStreams, type StreamColumn } from "../db/merge-streams.ts";
+import { findScannedTargets, findScope, type ListLimits, listLimits, type RiskScope } from "./find-risk-scope.ts";
+
+interface Wanted {
+  workspaceId: string;
+  filters: RiskFilters;
+  /** The id that the page before ended with. */
+  before?: string | undefined;
+  limit: number;
+  limits?: ListLimits;
+}
+
+/**
+ * The ids of the workspace's risks that match every filter, newest first, read from an index in that order. Which index it is follows from the filters
+ * and not from statistics: PostgreSQL takes filters for independent, and where they never meet it would walk past every risk. Where `tx`
+ * is one snapshot, so is the answer: what filters name in other tables is looked up first.
+ */
+export async function findRiskIds(tx: Transaction, wanted: Wanted): Promise<string[]> {
+  const scope = await findScope(tx, { ...wanted, limits: wanted.limits ?? listLimits });
+  if (!scope) return [];
+  const { rows } = await tx.execute<{ id: string }>(await pickQuery(tx, wanted, scope));
+  return rows.map(({ id }) => id);
+}
+
+async function pickQuery(tx: Transaction, wanted: Wanted, scope: RiskScope): Promise<SQL> {
+  const { filters, workspaceId, limits = listLimits } = wanted;
+  const { targetIds, scanIds, tagSets } = scope;
+  const title = filters["risk_definition.title"];
+  if (targetIds) return ofTargets(wanted, scope, targetIds);
+  // What a scan saw is of its type: that filter says no more.
+  const others = Object.keys(filters).filter((key) => key !== "scan_id" && key !== "risk_definition.scan_type");
+  if (scanIds?.length === 1 && others.length === 0) return readScan(wanted, scanIds);
+  if (scanIds && (await hasFewer(tx, limits.rowsRead, ofScans(scanIds)))) return readWhole(wanted, scope, sql`risk.id in (select risk_id ${ofScans(scanIds)})`);
+  if (title) return merge(wanted, scope, [text("title", title)]);
+  if (tagSets && ((!scanIds && !isNarrow(filters)) || (await hasFewer(tx, limits.rowsWalked, ofTagSets(workspaceId, tagSets, limits.rowsWalked)))))
+    return merge(wanted, scope, [{ name: "tag_set", type: "bigint", values: tagSets }]);
+  const shared = tagSets && scanIds && (await findScannedTargets(tx, { tagSets, scanIds, most: limits.targetsRead }));
+  if (shared) return ofTargets(wanted, scope, shared);
+  return scanIds || hasState(filters) ? merge(wanted, scope, stateColumns(filters, scope)) : merge(wanted, scope, []);
+}
+
+const ofTargets = (wanted: Wanted, scope: RiskScope, targetIds: string[]): SQL =>
+  readWhole(wanted, scope, sql`risk.target_id = any(${sql.param(targetIds)}::uuid[])`);
+
+const hasState = (filters: RiskFilters): boolean =>
+  Boolean(filters.status || filters.is_accepted || filters["risk_definition.scan_type"] || filters["risk_definition.threat_level"]);
+
+/** Whether the state that is asked for leaves out most risks: they are open, and not accepted. */
+const isNarrow = (filters: RiskFilters): boolean =>
+  Boolean(
+    filters["risk_definition.scan_type"] ||
+      filters["risk_definition.threat_level"] ||
+      filters.status?.every((status) => status !== "OPEN") ||
+      filters.is_accepted?.every((value) => value === "true"),
+  );
+
+/** Only one scan's risks stand in order in the index, and only where it is no array of one. */
+const ofScans = (scanIds: string[]): SQL =>
+  scanIds.length === 1 ? sql`from scan_risk where scan_id = ${scanIds[0]}::uuid` : sql`from scan_risk where scan_id = any(${sql.param(scanIds)}::uuid[])`;
+
+const ofTagSets = (workspaceId: string, tagSets: string[], most: number): SQL => sql`
+  from unnest(${sql.param(tagSets)}::bigint[]) as one(tag_set)
+  cross join lateral (select 1 from risk where risk.workspace_id = ${workspaceId}::uuid and risk.tag_set = one.tag_set limit ${most}) as of_one`;
+
+async function hasFewer(tx: Transaction, most: number, from: SQL): Promise<boolean> {
+  const { rows } = await tx.execute<{ count: number }>(sql`select count(*)::int as count from (select 1 ${from} limit ${most}) as counted`);
+  return (rows[0]?.count ?? 0) < most;
+}
+
+const text = (name: string, values: readonly string[]): StreamColumn => ({ name, type: "text", values: [...new Set(values)] });
+
+/** The columns that stand in front of the id in the index `risk_state`. */
+const stateColumns = (filters: RiskFilters, scope: RiskScope): StreamColumn[] => [
+  text("scan_type", scope.scanTypes),
+  text("status", filters.status ?? RiskStatus.options),
+  { name: "is_accepted", type: "boolean", values: [...new Set(filters.is_accepted ?? ["true", "false"])] },
+  text("threat_level", filters["risk_definition.threat_level"] ?? threatLevels),
+];
+
+const merge = (wanted: Wanted, scope: RiskScope, columns: StreamColumn[]): SQL => {
+  const ofStream = columns.map(({ name }) => sql`and risk.${sql.identifier(name)} = stream.${sql.identifier(name)}`);
+  const others = conditions(wanted, scope, new Set(columns.map(({ name }) => name)));
+  const from = sql`from risk where risk.workspace_id = ${wanted.workspaceId}::uuid ${sql.join(ofStream, sql` `)} ${others}`;
+  return mergeStreams({ columns, from, id: sql`risk.id`, newestFirst: true, beyond: wanted.before, limit: wanted.limit });
+};
+
+const readScan = ({ before, limit }: Wanted, scanIds: string[]): SQL =>
+  mergeStreams({ columns: [], from: ofScans(scanIds), id: sql`risk_id`, newestFirst: true, beyond: before, limit });
+
+/** `offset 0` keeps PostgreSQL from walking an index in the hope of meeting enough of them. */
+const readWhole = (wanted: Wanted, scope: RiskScope, few: SQL): SQL => {
+  const { workspaceId, before, limit } = wanted;
+  return sql`
+    select id from (
+      select risk.id from risk where risk.workspace_id = ${workspaceId}::uuid and ${few} ${conditions(wanted, scope, new Set())} offset 0) as found
+    ${before === undefined ? sql`` : sql`where id < ${before}::uuid`} order by id desc limit ${limit}`;
+};
+
+/** A look at the index for each; between the first and the last alone, because the risks of one time stand together. `offset 0` keeps it from
+ * becoming a join with all of the scans' risks, once for each stream. */
+const isOfScans = (scanIds: string[]): SQL => {
+  const end = (order: SQL) => sql`(
+    select edge.risk_id from unnest(${sql.param(scanIds)}::uuid[]) as one(id)
+    cross join lateral (select risk_id from scan_risk where scan_id = one.id order by risk_id ${order} limit 1) as edge order by edge.risk_id ${order} limit 1)`;
+  return sql`and risk.id >= ${end(sql`asc`)} and risk.id <= ${end(sql`desc`)} and exists (select 1 ${ofScans(scanIds)} and scan_risk.risk_id = risk.id offset 0)`;
+};
+
+/** What a match must have, less what its stream has already. `is true` keeps PostgreSQL from taking another index for it. */
+function conditions({ workspaceId, filters }: Wanted, scope: RiskScope, done: Set<string>): SQL {
+  const isOneOf = (name: string, type: string, values: readonly string[] | undefined): SQL | undefined =>
+    values && !done.has(name) ? sql`and (risk.${sql.identifier(name)} = any(${sql.param([...values])}::${sql.raw(type)}[])) is true` : undefined;
+  const ofTags =
+    filters.tags && !scope.tagSets && !scope.targetIds
+      ? sql`and risk.tag_set in (select target.tag_set from target where target.workspace_id = ${workspaceId}::uuid and target.tags && ${sql.param(filters.tags)}::text[])`
+      : undefined;
+  const all = [
+    isOneOf("title", "text", filters["risk_definition.title"]),
+    isOneOf("scan_type", "text", scope.scanIds ? scope.scanTypes : filters["risk_definition.scan_type"]),
+    isOneOf("status", "text", filters.status),
+    isOneOf("is_accepted", "boolean", filters.is_accepted),
+    isOneOf("threat_level", "text", filters["risk_definition.threat_level"]),
+    isOneOf("tag_set", "bigint", scope.tagSets),
+    ofTags,
+    scope.scanIds && isOfScans(scope.scanIds),
+  ];
+  return sql.join(
+    all.filter((condition) => condition !== undefined),
+    sql` `,
+  );
+}

@@ -1,0 +1,109 @@
+import type { RiskFilters } from "@periscan/contract/risk-filters.ts";
+import { and, arrayOverlaps, eq, inArray, sql } from "drizzle-orm";
+import type { Transaction } from "../db/connect.ts";
+import { scan, target } from "../db/schema.ts";
+import { isId } from "../page.ts";
+import { findTagSets } from "../targets/find-tag-sets.ts";
+import { canonicalTexts } from "../targets/read-targets.ts";
+
+/** What filters name in other tables, found there, so that the risks are read from one index. */
+export interface RiskScope {
+  /** Every type that a match can have. */
+  scanTypes: string[];
+  /** Where it is few targets: all that a match can be of. */
+  targetIds?: string[];
+  /** Where it is tags: all that a match can have; absent where they are more than it is quick to look at. */
+  tagSets?: string[];
+  scanIds?: string[];
+}
+
+/** Where the ways to read a list part. */
+export interface ListLimits {
+  /** Of fewer rows all are read and put in order. */
+  rowsRead: number;
+  /** Where a tag has fewer risks, the others are not walked past. */
+  rowsWalked: number;
+  /** Of fewer targets all risks are read, where tags are not to be had as tag sets. */
+  targetsRead: number;
+  /** Of more tag sets in a workspace it is not looked up which have a tag: about 10 ms. */
+  tagSets: number;
+}
+export const listLimits: ListLimits = { rowsRead: 10_000, rowsWalked: 60_000, targetsRead: 1000, tagSets: 4000 };
+
+interface Wanted {
+  workspaceId: string;
+  filters: RiskFilters;
+  limits: ListLimits;
+}
+
+/** Undefined where nothing can match. */
+export async function findScope(tx: Transaction, { workspaceId, filters, limits }: Wanted): Promise<RiskScope | undefined> {
+  const scans = filters.scan_id && (await findScans(tx, workspaceId, filters.scan_id));
+  const scanTypes = await findScanTypes(tx, workspaceId, filters, scans);
+  if (scanTypes.length === 0) return undefined;
+  const scope = { scanTypes, ...(scans ? { scanIds: scans.map(({ id }) => id) } : {}) };
+  if (filters.target_id || filters["target.target"]) {
+    const targetIds = await findTargets(tx, workspaceId, filters);
+    return targetIds.length === 0 ? undefined : { ...scope, targetIds };
+  }
+  if (!filters.tags) return scope;
+  const tagSets = await findTagSets(tx, { workspaceId, tags: filters.tags, most: limits.tagSets });
+  if (tagSets) return tagSets.length === 0 ? undefined : { ...scope, tagSets };
+  const rows = await tx
+    .select({ id: target.id })
+    .from(target)
+    .where(and(eq(target.workspaceId, workspaceId), arrayOverlaps(target.tags, filters.tags)))
+    .limit(limits.targetsRead + 1);
+  if (rows.length === 0) return undefined;
+  return rows.length > limits.targetsRead ? scope : { ...scope, targetIds: rows.map(({ id }) => id) };
+}
+
+const findScans = (tx: Transaction, workspaceId: string, ids: string[]) =>
+  tx
+    .select({ id: scan.id, type: scan.type })
+    .from(scan)
+    .where(and(eq(scan.workspaceId, workspaceId), inArray(scan.id, ids.filter(isId))));
+
+/** A scan's risks are of its type. Without filters of either, all types that the workspace has risks of, one look at the index for each. */
+async function findScanTypes(tx: Transaction, workspaceId: string, filters: RiskFilters, scans: { type: string }[] | undefined): Promise<string[]> {
+  const wanted = filters["risk_definition.scan_type"];
+  if (scans) return [...new Set(scans.map(({ type }) => type))].filter((type) => !wanted || wanted.includes(type));
+  if (wanted) return [...new Set(wanted)];
+  const { rows } = await tx.execute<{ type: string }>(sql`
+    with recursive known(type) as (
+      (select scan_type from risk where workspace_id = ${workspaceId}::uuid order by scan_type limit 1)
+      union all
+      select next.scan_type from known cross join lateral (
+        select scan_type from risk where workspace_id = ${workspaceId}::uuid and scan_type > known.type order by scan_type limit 1) as next)
+    select type from known`);
+  return rows.map(({ type }) => type);
+}
+
+/**
+ * The targets of the scans that have one of the tag sets; undefined where they are more than `most`. A scan and a tag that share few targets, or none,
+ * would be walked past each other to the end.
+ */
+export async function findScannedTargets(
+  tx: Transaction,
+  { tagSets, scanIds, most }: { tagSets: string[]; scanIds: string[]; most: number },
+): Promise<string[] | undefined> {
+  const { rows } = await tx.execute<{ id: string }>(sql`
+    select target.id from scan_target join target on target.id = scan_target.target_id
+    where scan_target.scan_id = any(${sql.param(scanIds)}::uuid[]) and (target.tag_set = any(${sql.param(tagSets)}::bigint[])) is true limit ${most + 1}`);
+  return rows.length > most ? undefined : [...new Set(rows.map(({ id }) => id))];
+}
+
+async function findTargets(tx: Transaction, workspaceId: string, filters: RiskFilters): Promise<string[]> {
+  const rows = await tx
+    .select({ id: target.id })
+    .from(target)
+    .where(
+      and(
+        eq(target.workspaceId, workspaceId),
+        filters.target_id && inArray(target.id, filters.target_id.filter(isId)),
+        filters["target.target"] && inArray(target.target, filters["target.target"].flatMap(canonicalTexts)),
+        filters.tags && arrayOverlaps(target.tags, filters.tags),
+      ),
+    );
+  return rows.map(({ id }) => id);
+}
