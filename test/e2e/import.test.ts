@@ -186,7 +186,7 @@ test("a file of another kind, or none, is refused with line and reason, and leav
     ["NMAP", `${head}<host>\n<status state="up"/>\n<a></b>`, /^Line 7: The XML is not well formed/],
     ["NMAP", `<?xml version="1.0"?>\n<!DOCTYPE nmaprun [<!ENTITY a "b">]>\n<nmaprun>&a;</nmaprun>`, /DOCTYPE/],
     ["NMAP", `${head}${"<a>".repeat(100)}`, /nested deeper/],
-    ["NMAP", `${head}<host>\n<ports><port protocol="tcp" portid="1"><script output="${"x".repeat(9 * 1024 ** 2)}`, /^Line 7: .* larger than 8 MiB/],
+    ["NMAP", `${head}<host>\n<ports><port protocol="tcp" portid="1"><script output="${"x".repeat(9 * 1024 ** 2)}`, /^Line 6: .* larger than 8 MiB/],
     ["NMAP_UDP", sample("nmap/samples/one.xml"), /import it as NMAP\b/],
     ["NMAP", sample("nmap/samples/udp.xml"), /import it as NMAP_UDP/],
     ["SSLYZE", sample("nmap/samples/one.xml"), /JSON/],
