@@ -100,14 +100,9 @@ const readWhole = (wanted: Wanted, scope: RiskScope, few: SQL): SQL => {
     ${before === undefined ? sql`` : sql`where id < ${before}::uuid`} order by id desc limit ${limit}`;
 };
 
-/** A look at the index for each; between the first and the last alone, because the risks of one time stand together. `offset 0` keeps it from
- * becoming a join with all of the scans' risks, once for each stream. */
-const isOfScans = (scanIds: string[]): SQL => {
-  const end = (order: SQL) => sql`(
-    select edge.risk_id from unnest(${sql.param(scanIds)}::uuid[]) as one(id)
-    cross join lateral (select risk_id from scan_risk where scan_id = one.id order by risk_id ${order} limit 1) as edge order by edge.risk_id ${order} limit 1)`;
-  return sql`and risk.id >= ${end(sql`asc`)} and risk.id <= ${end(sql`desc`)} and exists (select 1 ${ofScans(scanIds)} and scan_risk.risk_id = risk.id offset 0)`;
-};
+/** A look at the index for each. `offset 0` keeps it from becoming a join with all of the scans' risks, once for each stream. */
+const isOfScans = (scanIds: string[], [first, last]: [string, string]): SQL =>
+  sql`and risk.id >= ${first}::uuid and risk.id <= ${last}::uuid and exists (select 1 ${ofScans(scanIds)} and scan_risk.risk_id = risk.id offset 0)`;
 
 /** What a match must have, less what its stream has already. `is true` keeps PostgreSQL from taking another index for it. */
 function conditions({ workspaceId, filters }: Wanted, scope: RiskScope, done: Set<string>): SQL {
@@ -125,7 +120,7 @@ function conditions({ workspaceId, filters }: Wanted, scope: RiskScope, done: Se
     isOneOf("threat_level", "text", filters["risk_definition.threat_level"]),
     isOneOf("tag_set", "bigint", scope.tagSets),
     ofTags,
-    scope.scanIds && isOfScans(scope.scanIds),
+    scope.scanIds && scope.between && isOfScans(scope.scanIds, scope.between),
   ];
   return sql.join(
     all.filter((condition) => condition !== undefined),

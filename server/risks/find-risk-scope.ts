@@ -1,7 +1,7 @@
 import type { RiskFilters } from "@periscan/contract/risk-filters.ts";
-import { and, arrayOverlaps, eq, inArray, sql } from "drizzle-orm";
+import { and, arrayOverlaps, eq, inArray, type SQL, sql } from "drizzle-orm";
 import type { Transaction } from "../db/connect.ts";
-import { scan, target } from "../db/schema.ts";
+import { target } from "../db/schema.ts";
 import { isId } from "../page.ts";
 import { findTagSets } from "../targets/find-tag-sets.ts";
 import { canonicalTexts } from "../targets/read-targets.ts";
@@ -15,6 +15,8 @@ export interface RiskScope {
   /** Where it is tags: all that a match can have; absent where they are more than it is quick to look at. */
   tagSets?: string[];
   scanIds?: string[];
+  /** The first and the last risk of those scans: the risks of one time stand together. */
+  between?: [string, string];
 }
 
 /** Where the ways to read a list part. */
@@ -41,7 +43,7 @@ export async function findScope(tx: Transaction, { workspaceId, filters, limits 
   const scans = filters.scan_id && (await findScans(tx, workspaceId, filters.scan_id));
   const scanTypes = await findScanTypes(tx, workspaceId, filters, scans);
   if (scanTypes.length === 0) return undefined;
-  const scope = { scanTypes, ...(scans ? { scanIds: scans.map(({ id }) => id) } : {}) };
+  const scope = { scanTypes, ...(scans ? { scanIds: scans.map(({ id }) => id), between: findSpan(scans) } : {}) };
   if (filters.target_id || filters["target.target"]) {
     const targetIds = await findTargets(tx, workspaceId, filters);
     return targetIds.length === 0 ? undefined : { ...scope, targetIds };
@@ -58,11 +60,30 @@ export async function findScope(tx: Transaction, { workspaceId, filters, limits 
   return rows.length > limits.targetsRead ? scope : { ...scope, targetIds: rows.map(({ id }) => id) };
 }
 
-const findScans = (tx: Transaction, workspaceId: string, ids: string[]) =>
-  tx
-    .select({ id: scan.id, type: scan.type })
-    .from(scan)
-    .where(and(eq(scan.workspaceId, workspaceId), inArray(scan.id, ids.filter(isId))));
+interface FoundScan {
+  id: string;
+  type: string;
+  first: string;
+  last: string;
+}
+
+/** Those of them that saw a risk. */
+async function findScans(tx: Transaction, workspaceId: string, ids: string[]): Promise<FoundScan[]> {
+  const end = (order: SQL) => sql`select risk_id from scan_risk where scan_risk.scan_id = scan.id order by risk_id ${order} limit 1`;
+  const { rows } = await tx.execute<FoundScan & Record<string, unknown>>(sql`
+    select scan.id, scan.type, first.risk_id as first, last.risk_id as last
+    from scan cross join lateral (${end(sql`asc`)}) as first cross join lateral (${end(sql`desc`)}) as last
+    where scan.workspace_id = ${workspaceId}::uuid and scan.id = any(${sql.param(ids.filter(isId))}::uuid[])`);
+  return rows;
+}
+
+const findSpan = (scans: FoundScan[]): [string, string] => [
+  scans.map(({ first }) => first).sort()[0] ?? "",
+  scans
+    .map(({ last }) => last)
+    .sort()
+    .at(-1) ?? "",
+];
 
 /** A scan's risks are of its type. Without filters of either, all types that the workspace has risks of, one look at the index for each. */
 async function findScanTypes(tx: Transaction, workspaceId: string, filters: RiskFilters, scans: { type: string }[] | undefined): Promise<string[]> {
