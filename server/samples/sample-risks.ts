@@ -68,7 +68,9 @@ export const sampleRisks: SampleRisk[] = seen.map(({ scan, target: text, change,
   return {
     scan,
     change,
-    evidence: detection.detail === undefined ? [] : findEngine(type).view(detection.detail),
+    get evidence() {
+      return detection.detail === undefined ? [] : findEngine(type).view(detection.detail);
+    },
     risk: {
       id: sampleId("risk", index + 1),
       target_id: target.id,

@@ -67,7 +67,13 @@ function makeFinished(sample: EngineSample, index: number): FinishedSample {
     started_at: sampleTime(minutesOf(index) + 1),
     finished_at: sampleTime(minutesOf(index) + 10),
   };
-  return { scan, document: makeDocument(scan, { engine, sample, index }), sample };
+  return {
+    scan,
+    get document() {
+      return makeDocument(scan, { engine, sample, index });
+    },
+    sample,
+  };
 }
 
 function makeDocument(scan: Scan, { engine, sample, index }: { engine: Engine; sample: EngineSample; index: number }): ScanDocument {
