@@ -6,10 +6,11 @@ import { notFound } from "../api-error.ts";
 import { targetLogin } from "../db/schema.ts";
 import type { Services } from "../services.ts";
 import { readRecording } from "../targets/read-recording.ts";
-import { RecordingForm, readRecordingForm, requireForm } from "../targets/read-recording-form.ts";
+import { RecordingForm, readRecordingForm } from "../targets/read-recording-form.ts";
 import { presentLogin, saveLogin } from "../targets/target-login.ts";
 import { requireTarget } from "../targets/target-rows.ts";
 import { requireKey } from "./authenticate.ts";
+import { requireForm } from "./multipart-form.ts";
 import { operation } from "./operation.ts";
 import type { TypedApp } from "./typed-app.ts";
 

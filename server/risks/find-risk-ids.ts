@@ -5,7 +5,8 @@ import type { Transaction } from "../db/connect.ts";
 import { mergeStreams, type StreamColumn } from "../db/merge-streams.ts";
 import { findScannedTargets, findScope, type ListLimits, listLimits, type RiskScope } from "./find-risk-scope.ts";
 
-interface Wanted {
+/** A page of the workspace's risks. */
+export interface RiskPage {
   workspaceId: string;
   filters: RiskFilters;
   /** The id that the page before ended with. */
@@ -19,14 +20,14 @@ interface Wanted {
  * and not from statistics: PostgreSQL takes filters for independent, and where they never meet it would walk past every risk. Where `tx`
  * is one snapshot, so is the answer: what filters name in other tables is looked up first.
  */
-export async function findRiskIds(tx: Transaction, wanted: Wanted): Promise<string[]> {
+export async function findRiskIds(tx: Transaction, wanted: RiskPage): Promise<string[]> {
   const scope = await findScope(tx, { ...wanted, limits: wanted.limits ?? listLimits });
   if (!scope) return [];
   const { rows } = await tx.execute<{ id: string }>(await pickQuery(tx, wanted, scope));
   return rows.map(({ id }) => id);
 }
 
-async function pickQuery(tx: Transaction, wanted: Wanted, scope: RiskScope): Promise<SQL> {
+async function pickQuery(tx: Transaction, wanted: RiskPage, scope: RiskScope): Promise<SQL> {
   const { filters, workspaceId, limits = listLimits } = wanted;
   const { targetIds, scanIds, tagSets } = scope;
   const title = filters["risk_definition.title"];
@@ -43,7 +44,7 @@ async function pickQuery(tx: Transaction, wanted: Wanted, scope: RiskScope): Pro
   return scanIds || hasState(filters) ? merge(wanted, scope, stateColumns(filters, scope)) : merge(wanted, scope, []);
 }
 
-const ofTargets = (wanted: Wanted, scope: RiskScope, targetIds: string[]): SQL =>
+const ofTargets = (wanted: RiskPage, scope: RiskScope, targetIds: string[]): SQL =>
   readWhole(wanted, scope, sql`risk.target_id = any(${sql.param(targetIds)}::uuid[])`);
 
 const hasState = (filters: RiskFilters): boolean =>
@@ -81,18 +82,18 @@ const stateColumns = (filters: RiskFilters, scope: RiskScope): StreamColumn[] =>
   text("threat_level", filters["risk_definition.threat_level"] ?? threatLevels),
 ];
 
-const merge = (wanted: Wanted, scope: RiskScope, columns: StreamColumn[]): SQL => {
+const merge = (wanted: RiskPage, scope: RiskScope, columns: StreamColumn[]): SQL => {
   const ofStream = columns.map(({ name }) => sql`and risk.${sql.identifier(name)} = stream.${sql.identifier(name)}`);
   const others = conditions(wanted, scope, new Set(columns.map(({ name }) => name)));
   const from = sql`from risk where risk.workspace_id = ${wanted.workspaceId}::uuid ${sql.join(ofStream, sql` `)} ${others}`;
   return mergeStreams({ columns, from, id: sql`risk.id`, newestFirst: true, beyond: wanted.before, limit: wanted.limit });
 };
 
-const readScan = ({ before, limit }: Wanted, scanIds: string[]): SQL =>
+const readScan = ({ before, limit }: RiskPage, scanIds: string[]): SQL =>
   mergeStreams({ columns: [], from: ofScans(scanIds), id: sql`risk_id`, newestFirst: true, beyond: before, limit });
 
 /** `offset 0` keeps PostgreSQL from walking an index in the hope of meeting enough of them. */
-const readWhole = (wanted: Wanted, scope: RiskScope, few: SQL): SQL => {
+const readWhole = (wanted: RiskPage, scope: RiskScope, few: SQL): SQL => {
   const { workspaceId, before, limit } = wanted;
   return sql`
     select id from (
@@ -105,7 +106,7 @@ const isOfScans = (scanIds: string[], [first, last]: [string, string]): SQL =>
   sql`and risk.id >= ${first}::uuid and risk.id <= ${last}::uuid and exists (select 1 ${ofScans(scanIds)} and scan_risk.risk_id = risk.id offset 0)`;
 
 /** What a match must have, less what its stream has already. `is true` keeps PostgreSQL from taking another index for it. */
-function conditions({ workspaceId, filters }: Wanted, scope: RiskScope, done: Set<string>): SQL {
+function conditions({ workspaceId, filters }: RiskPage, scope: RiskScope, done: Set<string>): SQL {
   const isOneOf = (name: string, type: string, values: readonly string[] | undefined): SQL | undefined =>
     values && !done.has(name) ? sql`and (risk.${sql.identifier(name)} = any(${sql.param([...values])}::${sql.raw(type)}[])) is true` : undefined;
   const ofTags =

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
+import { explainFormError } from "../api/multipart-form.ts";
 import { ApiError } from "../api-error.ts";
 import { maxRecordingBytes } from "./read-recording.ts";
 
@@ -9,12 +10,6 @@ export const RecordingForm = z.strictObject({
 
 /** One file alone; what is too many is there to be refused by name. */
 const limits = { fields: 20, fieldSize: 100, fieldNameSize: 100, files: 2, headerPairs: 50, fileSize: maxRecordingBytes + 1 };
-
-/** Before a body of another type is read. */
-export async function requireForm({ headers }: FastifyRequest): Promise<void> {
-  if (!/^multipart\/form-data\s*(;|$)/i.test(headers["content-type"] ?? ""))
-    throw new ApiError(415, "request.unsupported_media_type", "Send the file as multipart/form-data.");
-}
 
 /** The one file of the form. Throws 400 where the form is not whole or has anything else, 413 where the file is too large. */
 export async function readRecordingForm(request: FastifyRequest): Promise<Buffer> {
@@ -30,18 +25,8 @@ export async function readRecordingForm(request: FastifyRequest): Promise<Buffer
       if (found.byteLength > maxRecordingBytes) throw new ApiError(413, "request.too_large", "file is larger than 1 MiB.", { field });
     }
   } catch (error) {
-    throw explain(error);
+    throw explainFormError(error);
   }
   if (!found) throw new ApiError(400, "request.invalid", "file is missing: send it as the part of that name.", { field: "file" });
   return found;
-}
-
-/** What the parser says: a body that is cut off, has no boundary or one that is too long, or has more parts than there are. */
-function explain(error: unknown): unknown {
-  if (error instanceof ApiError) return error;
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const message = /^FST_(FILES|FIELDS|PARTS)_LIMIT$/.test(code)
-    ? "The form has more parts than this operation knows."
-    : "The body is not a whole multipart form.";
-  return new ApiError(400, "request.invalid", message, { cause: error });
 }
