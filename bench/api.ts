@@ -26,7 +26,7 @@ const { values: options } = parseArgs({
 });
 const goalMilliseconds = 50;
 const requestsPerCell = Number(options.requests);
-const shown = 60;
+const shown = 40;
 
 const folder = options.keep ?? mkdtempSync(join(tmpdir(), "periscan-bench-"));
 const isFilled = existsSync(join(folder, "postgres", "data"));

@@ -13,13 +13,15 @@ interface Wanted {
  * read from the index, one look for each, however many targets have it.
  */
 export async function findTagSets(tx: Transaction, { workspaceId, tags, most }: Wanted): Promise<string[] | undefined> {
-  const { rows } = await tx.execute<{ tag_set: string; matches: boolean }>(sql`
+  const { rows } = await tx.execute<{ looked: number; matching: string[] }>(sql`
     with recursive known as (
       (${nextSet(workspaceId, sql``)})
       union all
-      select next.* from known cross join lateral (${nextSet(workspaceId, sql`and target.tag_set > known.tag_set`)}) as next)
-    select tag_set::text, tags && ${sql.param(tags)}::text[] as matches from known limit ${most + 1}`);
-  return rows.length > most ? undefined : rows.filter(({ matches }) => matches).map(({ tag_set }) => tag_set);
+      select next.* from known cross join lateral (${nextSet(workspaceId, sql`and target.tag_set > known.tag_set`)}) as next),
+    looked as (select * from known limit ${most + 1})
+    select count(*)::int as looked, coalesce(array_agg(tag_set::text) filter (where tags && ${sql.param(tags)}::text[]), '{}') as matching from looked`);
+  const [found] = rows;
+  return found && found.looked <= most ? found.matching : undefined;
 }
 
 const nextSet = (workspaceId: string, after: SQL): SQL => sql`
