@@ -322,9 +322,8 @@ export const detection = pgTable(
   "detection",
   {
     id: bigserial("id", { mode: "number" }).primaryKey(),
-    scanId: uuid("scan_id")
-      .notNull()
-      .references(() => scan.id, { onDelete: "cascade" }),
+    /** Scans are never deleted, and the scan's row is locked where this is written: to check it for each of 30,000 rows would only cost. */
+    scanId: uuid("scan_id").notNull(),
     targetId: uuid("target_id")
       .notNull()
       .references(() => target.id, { onDelete: "cascade" }),
@@ -428,9 +427,8 @@ export const observation = pgTable(
 export const scanRisk = pgTable(
   "scan_risk",
   {
-    scanId: uuid("scan_id")
-      .notNull()
-      .references(() => scan.id, { onDelete: "cascade" }),
+    /** As of a detection: not checked. */
+    scanId: uuid("scan_id").notNull(),
     riskId: uuid("risk_id")
       .notNull()
       .references(() => risk.id, { onDelete: "cascade" }),

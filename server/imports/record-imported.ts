@@ -21,7 +21,7 @@ type Imported = ImportReport["outcomes"][number];
  */
 export async function recordImported(db: Database, taskId: string, { attempt, sequence, outcomes }: ImportReport): Promise<void> {
   await db.transaction(async (tx) => {
-    const { scanId, type } = await lockAttempt(tx, taskId, attempt);
+    const { scanId, type } = await lockAttempt(tx, taskId, attempt, "share");
     for (const [index, each] of outcomes.entries()) checkImported(type, each, `outcomes[${index}]`);
     const [owner] = await tx
       .select({ workspaceId: scan.workspaceId, receivedAt: importFile.receivedAt })

@@ -14,11 +14,19 @@ export async function lockScan(tx: Transaction, scanId: string): Promise<ScanRow
   return row;
 }
 
-/** Locks the scan of a task and answers its id and type. Throws 409 unless `attempt` is the task's newest and still running. */
-export async function lockAttempt(tx: Transaction, taskId: string, attempt: number): Promise<{ scanId: string; type: ScanType }> {
+/**
+ * Locks the scan of a task and answers its id and type. Throws 409 unless `attempt` is the task's newest and still running. `share` lets others in that
+ * share it: for what adds rows that do not depend on each other, and keeps out whatever would end the attempt.
+ */
+export async function lockAttempt(
+  tx: Transaction,
+  taskId: string,
+  attempt: number,
+  lock: "update" | "share" = "update",
+): Promise<{ scanId: string; type: ScanType }> {
   if (!isId(taskId)) throw attemptOver();
   const found = await tx.execute<{ scan_id: string; type: ScanType }>(sql`
-    select scan.id as scan_id, scan.type as type from scan join task on task.scan_id = scan.id where task.id = ${taskId} for update of scan`);
+    select scan.id as scan_id, scan.type as type from scan join task on task.scan_id = scan.id where task.id = ${taskId} for ${sql.raw(lock)} of scan`);
   const [owner] = found.rows;
   // Read again under the lock: the row above may be older than the change that held it.
   const live = await tx.execute(sql`select 1 from task where id = ${taskId} and attempt = ${attempt} and state = 'running'`);
