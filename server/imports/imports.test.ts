@@ -232,7 +232,7 @@ test("a lease counts from the end of what a report waited for, so that a busy da
     await locker.query("select 1 from scan where id = $1 for update", [id]);
     const reporting = report(task, [told("10.9.0.14", look([22]))]);
     await expect
-      .poll(async () => (await other.query("select 1 from pg_stat_activity where wait_event_type = 'Lock' and query ilike '%for update of scan%'")).rowCount, {
+      .poll(async () => (await other.query("select 1 from pg_stat_activity where wait_event_type = 'Lock' and query ilike '%for share of scan%'")).rowCount, {
         timeout: 20_000,
       })
       .toBe(1);
