@@ -86,6 +86,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
   const app = await buildApp(services);
   await app.listen({ host: settings.host, port: settings.port });
   const stopReaper = startReaper(services);
+  const stopSweeper = repeat(services, { name: "sweeper", seconds: sweepSeconds }, () => sweepImports(services));
   const stopDeliveries = settings.delivers === false ? async () => {} : await startDelivering(services, settings.databaseUrl, onError);
   const stopScheduler = everySecond(services, "scheduler", async () => runDueSchedules(services, await readClock(db)));
   const stopRechecks = everySecond(services, "ownership", async (signal) => recheckOwnerships(services, await readClock(db), signal));
@@ -94,7 +95,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
   return {
     url,
     stop: async () => {
-      await Promise.all([stopReaper(), stopScheduler(), stopRechecks(), stopDeliveries()]);
+      await Promise.all([stopReaper(), stopSweeper(), stopScheduler(), stopRechecks(), stopDeliveries()]);
       await app.close();
       await boss.stop({ graceful: true, timeout: 3000 });
       await maker.stop();
@@ -172,12 +173,7 @@ const sweepSeconds = 600;
 function startReaper(services: Services): () => Promise<void> {
   const startedAt = performance.now();
   const reapEngines = createEngineReaper(services);
-  let sweptAt = Number.NEGATIVE_INFINITY;
   return everySecond(services, "reaper", async () => {
-    if (performance.now() - sweptAt > sweepSeconds * 1000) {
-      sweptAt = performance.now();
-      await sweepImports(services);
-    }
     await reapTasks(services, { leasesCount: performance.now() - startedAt > leaseSeconds * 1000 });
     await reapEngines();
     await releaseScans(services);
@@ -187,15 +183,21 @@ function startReaper(services: Services): () => Promise<void> {
   });
 }
 
-/** Does it again and again, a second apart, whatever it throws, until the answer is called: that resolves once the last has ended. */
-function everySecond(services: Services, name: string, action: (stopping: AbortSignal) => Promise<unknown>): () => Promise<void> {
+const everySecond = (services: Services, name: string, action: (stopping: AbortSignal) => Promise<unknown>) => repeat(services, { name, seconds: 1 }, action);
+
+/** Does it again and again, so many seconds apart, whatever it throws, until the answer is called: that resolves once the last has ended. */
+function repeat(
+  services: Services,
+  { name, seconds }: { name: string; seconds: number },
+  action: (stopping: AbortSignal) => Promise<unknown>,
+): () => Promise<void> {
   const stopping = new AbortController();
   const run = async () => {
     while (!stopping.signal.aborted) {
       await action(stopping.signal).catch((error) => {
-        if (!stopping.signal.aborted) services.log.warn({ err: error }, `${name} failed; it runs again in a second`);
+        if (!stopping.signal.aborted) services.log.warn({ err: error }, `${name} failed; it runs again in ${seconds} s`);
       });
-      await sleep(1000, undefined, { signal: stopping.signal }).catch(() => {});
+      await sleep(seconds * 1000, undefined, { signal: stopping.signal }).catch(() => {});
     }
   };
   const running = run();

@@ -92,7 +92,7 @@ async function pinTargets(task: Task, attempt: AttemptReporter): Promise<PinnedT
   const pinned: PinnedTarget[] = [];
   for (const { target, pin } of pins) {
     if (pin.ok) pinned.push(pin.target);
-    else await attempt.take({ kind: "outcome", targetId: target.target_id, outcome: { kind: "skipped", reason: pin.reason, notes: [], detections: [] } });
+    else await attempt.skip(target.target_id, pin.reason);
   }
   attempt.pinned = pinned;
   return pinned;
@@ -112,7 +112,7 @@ async function openSessions(
     const recording = recordings.get(target.targetId);
     const login = recording && (await withFolder(workFolder, (folder) => replayRecording({ recording, pinned: target, folder, signal })));
     if (typeof login !== "string") ready.push(login ? { ...target, login } : target);
-    else await attempt.take({ kind: "outcome", targetId: target.targetId, outcome: { kind: "skipped", reason: login, notes: [], detections: [] } });
+    else await attempt.skip(target.targetId, login);
   }
   return ready;
 }
@@ -144,6 +144,11 @@ class AttemptReporter {
 
   get progress(): number {
     return this.#progress;
+  }
+
+  /** The target is not tried, for this reason. */
+  skip(targetId: string, reason: string): Promise<void> {
+    return this.take({ kind: "outcome", targetId, outcome: { kind: "skipped", reason, notes: [], detections: [] } });
   }
 
   async take(event: EngineEvent): Promise<void> {

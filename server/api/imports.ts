@@ -2,7 +2,6 @@ import multipart from "@fastify/multipart";
 import { Scan } from "@periscan/contract/scan.ts";
 import { eq } from "drizzle-orm";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { validatorCompiler } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { ApiError } from "../api-error.ts";
 import { scan } from "../db/schema.ts";
@@ -13,7 +12,7 @@ import { type ImportFields, ImportForm, readImportForm } from "../imports/read-i
 import { presentScans } from "../scans/present-scan.ts";
 import type { Services } from "../services.ts";
 import { requireKey } from "./authenticate.ts";
-import { requireForm } from "./multipart-form.ts";
+import { readsForm, requireForm } from "./multipart-form.ts";
 import { operation } from "./operation.ts";
 import type { TypedApp } from "./typed-app.ts";
 
@@ -27,12 +26,7 @@ export async function addImportRoutes(app: TypedApp, services: Services): Promis
     {
       onRequest: [requireKey(services), requireForm],
       config: { maxFileBytes: services.maxImportBytes },
-      // The parts are read by hand: the file is streamed and never a value.
-      validatorCompiler: (route) => (route.httpPart === "body" ? (value: unknown) => ({ value }) : validatorCompiler(route as never)),
-      // What is left of the upload of a refused one is not read any more.
-      onError: async (request, reply) => {
-        if (!request.raw.complete) reply.header("connection", "close");
-      },
+      ...readsForm,
       schema: {
         ...operation({
           tag: "results",

@@ -1,6 +1,5 @@
 import { KnownTargetLogin, TargetLogin } from "@periscan/contract/target.ts";
 import { eq } from "drizzle-orm";
-import { validatorCompiler } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { notFound } from "../api-error.ts";
 import { targetLogin } from "../db/schema.ts";
@@ -10,7 +9,7 @@ import { RecordingForm, readRecordingForm } from "../targets/read-recording-form
 import { presentLogin, saveLogin } from "../targets/target-login.ts";
 import { requireTarget } from "../targets/target-rows.ts";
 import { requireKey } from "./authenticate.ts";
-import { requireForm } from "./multipart-form.ts";
+import { readsForm, requireForm } from "./multipart-form.ts";
 import { operation } from "./operation.ts";
 import type { TypedApp } from "./typed-app.ts";
 
@@ -60,12 +59,7 @@ export function addTargetLoginRoutes(app: TypedApp, services: Services): void {
     "/v1/targets/:id/auth/selenium",
     {
       onRequest: [onRequest, requireForm],
-      // The parts are read by hand: the file is never a value.
-      validatorCompiler: (route) => (route.httpPart === "body" ? (value: unknown) => ({ value }) : validatorCompiler(route as never)),
-      // What is left of a refused upload is not read any more.
-      onError: async (request, reply) => {
-        if (!request.raw.complete) reply.header("connection", "close");
-      },
+      ...readsForm,
       schema: {
         ...operation({
           tag: "targets",

@@ -1,8 +1,8 @@
 import http from "node:http";
 import https from "node:https";
 import { isIP } from "node:net";
+import { unlessAborted } from "@periscan/contract/unless-aborted.ts";
 import { hostOf, OutgoingError, type OutgoingPolicy, readOutgoingUrl, resolveOutgoing } from "./outgoing-policy.ts";
-import { unlessAborted } from "./unless-aborted.ts";
 
 export interface OutgoingRequest {
   url: string;

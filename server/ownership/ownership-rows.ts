@@ -55,12 +55,20 @@ export async function beginOwnership(db: Database, asked: Asked): Promise<void> 
 
 /** What is known of a target's ownership: the nearest root that is proven, else the nearest that was begun. */
 export async function describeOwnership(db: Database, settings: OwnershipSettings, asked: Asked): Promise<Ownership> {
-  const roots = asked.root === undefined ? rootsOf(asked.target) : [chooseRoot(asked)];
-  const rows = await loadRows(db, asked.workspaceId, roots);
-  const row = roots.map((root) => rows.get(root)).find((each) => each?.state === "verified") ?? roots.map((root) => rows.get(root)).find(Boolean);
+  const roots = meantRoots(asked);
+  const begun = await findBegun(db, asked.workspaceId, roots);
+  const row = begun.find(({ state }) => state === "verified") ?? begun[0];
   if (row) return present(row, settings);
   const [root = ""] = roots;
   return { root, state: "unverified", required: settings.required, covers_subdomains: coversSubdomains(root) };
+}
+
+const meantRoots = (asked: Asked): string[] => (asked.root === undefined ? rootsOf(asked.target) : [chooseRoot(asked)]);
+
+/** Those of the roots whose proof was begun, in their order: the nearest first. */
+async function findBegun(db: Database, workspaceId: string, roots: string[]): Promise<OwnershipRow[]> {
+  const rows = await loadRows(db, workspaceId, roots);
+  return roots.flatMap((root) => rows.get(root) ?? []);
 }
 
 async function loadRows(db: Database | Transaction, workspaceId: string, roots: string[]): Promise<Map<string, OwnershipRow>> {
@@ -88,9 +96,7 @@ function present(row: OwnershipRow, settings: OwnershipSettings): Ownership {
 
 /** Looks for the proof now. Throws 404 where it was not begun, 429 where somebody looks or has just looked. */
 export async function verifyOwnership(services: Services, asked: Asked, now: Date): Promise<void> {
-  const roots = asked.root === undefined ? rootsOf(asked.target) : [chooseRoot(asked)];
-  const rows = await loadRows(services.db, asked.workspaceId, roots);
-  const row = roots.map((root) => rows.get(root)).find(Boolean);
+  const [row] = await findBegun(services.db, asked.workspaceId, meantRoots(asked));
   if (!row) throw notFound("ownership");
   const taken = await services.db
     .update(ownership)

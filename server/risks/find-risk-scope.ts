@@ -51,13 +51,9 @@ export async function findScope(tx: Transaction, { workspaceId, filters, limits 
   if (!filters.tags) return scope;
   const tagSets = await findTagSets(tx, { workspaceId, tags: filters.tags, most: limits.tagSets });
   if (tagSets) return tagSets.length === 0 ? undefined : { ...scope, tagSets };
-  const rows = await tx
-    .select({ id: target.id })
-    .from(target)
-    .where(and(eq(target.workspaceId, workspaceId), arrayOverlaps(target.tags, filters.tags)))
-    .limit(limits.targetsRead + 1);
-  if (rows.length === 0) return undefined;
-  return rows.length > limits.targetsRead ? scope : { ...scope, targetIds: rows.map(({ id }) => id) };
+  const targetIds = await findTargets(tx, workspaceId, filters, limits.targetsRead + 1);
+  if (targetIds.length === 0) return undefined;
+  return targetIds.length > limits.targetsRead ? scope : { ...scope, targetIds };
 }
 
 interface FoundScan {
@@ -114,8 +110,9 @@ export async function findScannedTargets(
   return rows.length > most ? undefined : [...new Set(rows.map(({ id }) => id))];
 }
 
-async function findTargets(tx: Transaction, workspaceId: string, filters: RiskFilters): Promise<string[]> {
-  const rows = await tx
+/** At most `most` of them, where it is given. */
+async function findTargets(tx: Transaction, workspaceId: string, filters: RiskFilters, most?: number): Promise<string[]> {
+  const matching = tx
     .select({ id: target.id })
     .from(target)
     .where(
@@ -126,5 +123,6 @@ async function findTargets(tx: Transaction, workspaceId: string, filters: RiskFi
         filters.tags && arrayOverlaps(target.tags, filters.tags),
       ),
     );
+  const rows = await (most === undefined ? matching : matching.limit(most));
   return rows.map(({ id }) => id);
 }

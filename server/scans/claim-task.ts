@@ -76,7 +76,7 @@ async function take(tx: Transaction, { services, workerName, taskId, scanId }: C
   const engine = findEngine(owner.type);
   const missing = await findMissing(tx, taskId);
   const left = await skipUnfit(tx, services.ownership, { owner, engine, taskId, targets: missing });
-  if (left.length < missing.length && left.length === 0) {
+  if (missing.length > 0 && left.length === 0) {
     await closeAttempt(tx, services.boss, { scanId, taskId, error: undefined });
     return undefined;
   }

@@ -1,8 +1,8 @@
+import { unlessAborted } from "@periscan/contract/unless-aborted.ts";
 import { cleanText } from "../clean-text.ts";
 import type { receiver } from "../db/schema.ts";
 import { renderNotification } from "../notifications/render-notification.ts";
 import { sendOutgoing } from "../outgoing/send-request.ts";
-import { unlessAborted } from "../outgoing/unless-aborted.ts";
 import type { Services } from "../services.ts";
 import { readDestination, readSecrets } from "./receiver-secrets.ts";
 import { signDelivery } from "./sign.ts";

@@ -7,7 +7,7 @@ import { startTestPlatform, type TestPlatform } from "../platform.ts";
 
 // A recording that logs in, through the whole platform: the real browser, the real ZAP, a site of which nothing is shown without a session.
 
-const hasBrowser = (await findBrowser(process.env)) !== undefined;
+const hasBrowser = findBrowser() !== undefined;
 if (!hasBrowser) console.warn("No Chromium: recorded logins are not tested here.");
 
 let platform: TestPlatform;

@@ -6,13 +6,13 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { findProgram } from "@periscan/engines/kit/find-program.ts";
 import { expect, test } from "vitest";
 import { keepWorking, startTestServer } from "../../server/testing/start-test-server.ts";
 import { sign } from "../../server/webhooks/sign.ts";
+import { findBrowser } from "../../worker/login/find-browser.ts";
 import { installSdk } from "../install-sdk.ts";
 
-const chromium = ["chromium", "chromium-browser", "google-chrome"].map(findProgram).find((path) => path !== undefined);
+const chromium = findBrowser();
 
 const page = `<!doctype html><script type="module">
 import { ApiError, createClient, verifyWebhook } from "/sdk/index.js";

@@ -13,7 +13,7 @@ import { findBrowser } from "./find-browser.ts";
 import { replayRecording } from "./replay-recording.ts";
 
 // A real Chromium against real login forms on loopback.
-const browser = await findBrowser(process.env);
+const browser = findBrowser();
 if (!browser) console.warn("No Chromium: the replay of recordings is not tested here.");
 
 let site: Server;

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Recording } from "@periscan/contract/recording.ts";
 import type { TargetLogin } from "@periscan/contract/target.ts";
+import { unlessAborted } from "@periscan/contract/unless-aborted.ts";
 import type { PinnedTarget } from "@periscan/engines/kit/engine.ts";
 import { startScopeProxy } from "@periscan/engines/kit/scope-proxy.ts";
 import type { Page } from "playwright-core";
@@ -29,7 +30,7 @@ export interface Replaying {
  * that the site's own pages sent, else the cookies that the target gets. Or why there is none, as a sentence. Throws only where `signal` is aborted.
  */
 export async function replayRecording(replaying: Replaying): Promise<TargetLogin | string> {
-  const file = await findBrowser(process.env);
+  const file = findBrowser();
   if (file === undefined)
     return "The target's login is a recording, and this worker has no browser to replay it: install Chromium (such as `apt-get install chromium`), or name one with PERISCAN_CHROMIUM.";
   const proxy = await startScopeProxy(scopeOf(replaying));
@@ -134,13 +135,3 @@ const firstLine = (error: unknown): string =>
 
 const describeRefused = (refused: Set<string>): string =>
   refused.size === 0 ? "" : ` Requests to other places were refused: ${[...refused].slice(0, 5).join(", ")}.`;
-
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const stop = () => reject(signal.reason);
-  if (signal.aborted) stop();
-  signal.addEventListener("abort", stop, { once: true });
-  // Heard here alone: after an abort the browser closes, and the work ends with its error.
-  work.catch(() => {});
-  return Promise.race([work, promise]).finally(() => signal.removeEventListener("abort", stop));
-}
