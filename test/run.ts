@@ -2,7 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findProgram } from "@periscan/engines/kit/find-program.ts";
 import { engines } from "@periscan/engines/registry.ts";
@@ -39,7 +39,16 @@ interface Counts {
   skipped: number;
 }
 
+/** What `vitest --reporter=json` writes, as far as it is read here. */
+interface TestReport {
+  numPassedTests: number;
+  numPendingTests: number;
+  testResults: { name: string; status: string; message: string; assertionResults: { fullName: string; status: string; failureMessages: string[] }[] }[];
+}
+
 const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+/** Each failure with its first lines, said once more at the end: a log of a thousand tests may reach its reader as its last page alone. */
+const failures: string[] = [];
 
 // Outside the checkout, so that a heavy engine is built once and not for every clone.
 process.env.PERISCAN_ENGINES = findEnginesFolder();
@@ -49,6 +58,7 @@ const skipReason = whyNoHosts();
 if (skipReason) console.log(`\nSkipped, because ${skipReason}: the tests that need hosts of their own.`);
 if (filters.length > 0) await runTests("tests", []);
 else await runAll();
+if (failures.length > 0) console.log(`\nWhat failed:\n\n${failures.join("\n\n")}`);
 console.log(`\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
 process.exitCode = counts.failed === 0 ? 0 : 1;
 
@@ -110,6 +120,7 @@ async function runCheck({ name, command }: (typeof checks)[number]): Promise<voi
   console.log(`\n${name}`);
   const code = await run(command);
   counts[code === 0 ? "passed" : "failed"] += 1;
+  if (code !== 0) failures.push(name);
   console.log(code === 0 ? "  passed" : "  failed");
 }
 
@@ -121,15 +132,35 @@ async function runTests(name: string, projects: string[], output: "now" | "later
   const ended = output === "now" ? { code: await run(command), output: "" } : await capture(command);
   const before = counts.failed;
   try {
-    const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(report, "utf8")) as Record<string, number>;
-    counts.passed += numPassedTests ?? 0;
-    counts.failed += numFailedTests ?? 0;
-    counts.skipped += numPendingTests ?? 0;
+    const { numPassedTests, numPendingTests, testResults } = JSON.parse(readFileSync(report, "utf8")) as TestReport;
+    const failed = testResults.flatMap(describeFailures);
+    counts.passed += numPassedTests;
+    counts.failed += failed.length;
+    counts.skipped += numPendingTests;
+    failures.push(...failed);
   } catch (error) {
     console.error(`no report of the ${name}: ${(error as Error).message}`);
   }
   // A file that does not load, or an error outside any test, is a failure too.
-  if (ended.code !== 0 && counts.failed === before) counts.failed += 1;
+  if (ended.code !== 0 && counts.failed === before) {
+    counts.failed += 1;
+    failures.push(`${name}: vitest ended with ${ended.code}, and none of its tests failed; its output above says why`);
+  }
   rmSync(folder, { recursive: true, force: true });
   return ended.output;
+}
+
+function describeFailures({ name, status, message, assertionResults }: TestReport["testResults"][number]): string[] {
+  const file = relative(root, name);
+  const failed = assertionResults.filter((test) => test.status === "failed");
+  if (failed.length === 0) return status === "failed" ? [`${file}\n${firstLines(message)}`] : [];
+  return failed.map((test) => `${file}: ${test.fullName}\n${firstLines(test.failureMessages.join("\n"))}`);
+}
+
+function firstLines(text: string): string {
+  return text
+    .split("\n")
+    .slice(0, 12)
+    .map((line) => `  ${line.slice(0, 300)}`)
+    .join("\n");
 }
