@@ -67,7 +67,8 @@ test("while the first is under way the second gets 409, and a request that faile
   // Whoever inserts a scan waits now: the first request stands in the middle of its transaction.
   await blocker.query("lock table scan in share mode");
   const first = post(key);
-  await until(async () => (await database.query("select 1 from pg_locks where relation = 'scan'::regclass and not granted")).rowCount);
+  const waiting = `select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like 'insert into "scan" %'`;
+  await until(async () => (await database.query(waiting)).rowCount);
   const second = await post(key);
   expect([second.status, second.error.code, second.retryAfter]).toEqual([409, "idempotency.in_progress", "1"]);
   await blocker.query("commit");
