@@ -1,12 +1,15 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { startEmbeddedPostgres } from "@periscan/server/db/embedded-postgres.ts";
 import { openKeys } from "@periscan/server/keys.ts";
-import { startServer } from "@periscan/server/start-server.ts";
 import pg from "pg";
 import { connect } from "../server/db/connect.ts";
+import { cliFile } from "../test/platform.ts";
 import { fillLists } from "./fill-lists.ts";
 import { type Cell, findCells } from "./list-cells.ts";
 import { readPlans } from "./read-plans.ts";
@@ -42,11 +45,30 @@ if (!isFilled) {
   await fillLists(db, { workspaceId, targets: Number(options.targets), risks: Number(options.risks) });
   await close();
 }
-const settings = { host: "127.0.0.1", port: 0, dataFolder: folder, logLevel: "silent", delivers: false, requestsPerMinute: 0, wrongKeysPerMinute: 0 };
-const server = await startServer({ ...settings, databaseUrl: postgres.url });
-// Beside it one that logs each plan, and is not measured.
-const plans = readPlans(join(folder, "postgres", "postgres.log"), postgres.url);
-const planned = await startServer({ ...settings, databaseUrl: plans.databaseUrl });
+
+interface Server {
+  url: string;
+  stop(): Promise<void>;
+}
+
+/** `periscan serve`, as a process of its own: what this one keeps in mind would be its garbage to collect. */
+async function startServer(databaseUrl: string): Promise<Server> {
+  const environment = { DATABASE_URL: databaseUrl, PERISCAN_DATA: folder, PERISCAN_LOG_LEVEL: "warn", PERISCAN_REQUESTS_PER_MINUTE: "0" };
+  const child = spawn(process.execPath, [cliFile, "serve", "--port", "0"], { env: { ...process.env, ...environment }, stdio: ["ignore", "pipe", "inherit"] });
+  const lines = createInterface({ input: child.stdout });
+  for await (const line of lines) {
+    const url = /^Periscan is ready at (\S+)$/.exec(line)?.[1];
+    if (!url) continue;
+    child.stdout.resume();
+    return { url, stop: () => stopServer(child) };
+  }
+  throw new Error(`the server ended before it was ready (exit code ${child.exitCode})`);
+}
+
+async function stopServer(child: ChildProcess): Promise<void> {
+  child.kill("SIGTERM");
+  await once(child, "exit");
+}
 
 /** One request as most HTTP clients send it; answers how long it took and how many rows came. */
 async function ask(base: string, { path }: Cell): Promise<{ milliseconds: number; rows: number; first: string | undefined }> {
@@ -59,12 +81,12 @@ async function ask(base: string, { path }: Cell): Promise<{ milliseconds: number
   return { milliseconds, rows: data.length, first: data[0]?.id };
 }
 
-async function measure(cell: Cell) {
-  for (let warm = 0; warm < Math.min(3, requestsPerCell); warm++) await ask(server.url, cell);
+async function measure(base: string, cell: Cell) {
+  for (let warm = 0; warm < Math.min(3, requestsPerCell); warm++) await ask(base, cell);
   const times: number[] = [];
   let rows = 0;
   for (let turn = 0; turn < requestsPerCell; turn++) {
-    const answer = await ask(server.url, cell);
+    const answer = await ask(base, cell);
     if (answer.rows !== cell.rows || (cell.first && answer.first !== cell.first))
       throw new Error(`${cell.name}: ${answer.rows} rows from ${answer.first}, not ${cell.rows} from ${cell.first}`);
     times.push(answer.milliseconds);
@@ -72,22 +94,35 @@ async function measure(cell: Cell) {
   }
   times.sort((a, b) => a - b);
   const at = (share: number) => times[Math.max(0, Math.ceil(times.length * share) - 1)] ?? 0;
-  return { name: cell.name, page: cell.page, rows, least: at(0), p50: at(0.5), p99: at(0.99), scans: await plans.during(() => ask(planned.url, cell)) };
+  return { name: cell.name, page: cell.page, rows, least: at(0), p50: at(0.5), p99: at(0.99) };
+}
+
+async function forEach<T>(work: string, list: Cell[], action: (cell: Cell) => Promise<T>): Promise<T[]> {
+  const answers: T[] = [];
+  for (const cell of list) {
+    answers.push(await action(cell));
+    if (answers.length % 100 === 0) console.error(`${work} ${answers.length} of ${list.length}`);
+  }
+  return answers;
 }
 
 const cells = (await findCells(pool, workspaceId)).filter(({ name }) => !options.only || name.includes(options.only));
-const measured = [];
-for (const cell of cells) {
-  measured.push(await measure(cell));
-  if (measured.length % 50 === 0) console.error(`${measured.length} of ${cells.length}`);
-}
+const server = await startServer(postgres.url);
+const measured = await forEach("measured", cells, (cell) => measure(server.url, cell));
+await server.stop();
+// Another that logs each plan, and is not measured.
+const plans = readPlans(join(folder, "postgres", "postgres.log"), postgres.url);
+const planned = await startServer(plans.databaseUrl);
+const unplanned = (await forEach("planned", cells, async (cell) => ({ ...cell, scans: await plans.during(() => ask(planned.url, cell)) }))).filter(
+  ({ scans }) => scans.length > 0,
+);
+await planned.stop();
 measured.sort((a, b) => b.p99 - a.p99);
 console.log(`${"p99 ms".padStart(8)}${"p50 ms".padStart(8)}${"least".padStart(8)}${"rows".padStart(6)}  list, filters, page`);
 for (const { name, page, rows, least, p50, p99 } of measured.slice(0, shown))
   console.log(`${p99.toFixed(1).padStart(8)}${p50.toFixed(1).padStart(8)}${least.toFixed(1).padStart(8)}${`${rows}`.padStart(6)}  ${name}, ${page}`);
 const late = measured.filter(({ p99 }) => p99 > goalMilliseconds);
 const slow = measured.filter(({ p50 }) => p50 > goalMilliseconds);
-const unplanned = measured.filter(({ scans }) => scans.length > 0);
 for (const { name, page, scans } of unplanned.slice(0, shown)) console.log(`no index: ${name}, ${page}: ${scans.join("; ")}`);
 const median = measured.map(({ p99 }) => p99).sort((a, b) => a - b)[Math.floor(measured.length / 2)] ?? 0;
 console.log(
@@ -95,8 +130,6 @@ console.log(
 );
 process.exitCode = late.length === 0 && unplanned.length === 0 ? 0 : 1;
 
-await planned.stop();
-await server.stop();
 await pool.end();
 await keys.close();
 await postgres.stop();
