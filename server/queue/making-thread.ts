@@ -24,7 +24,7 @@ export type MakingMessage = { kind: "answer"; id: number; error?: string } | { k
 const say = (message: MakingMessage): void => parentPort?.postMessage(message);
 
 const { databaseUrl, filesFolder } = workerData as MakingInput;
-const { db } = openDatabase(databaseUrl, (error) => say({ kind: "warning", message: `idle database connection broke: ${error.message}` }), 2);
+const { db } = openDatabase(databaseUrl, (error) => say({ kind: "warning", message: `a database connection broke: ${error.message}` }), 2);
 const services = { db, files: createFileStore(filesFolder) };
 
 parentPort?.on("message", ({ id, kind, ofId }: MakingRequest) => {

@@ -23,8 +23,26 @@ export interface RiskPage {
 export async function findRiskIds(tx: Transaction, wanted: RiskPage): Promise<string[]> {
   const scope = await findScope(tx, { ...wanted, limits: wanted.limits ?? listLimits });
   if (!scope) return [];
-  const { rows } = await tx.execute<{ id: string }>(await pickQuery(tx, wanted, scope));
+  return (await walkScan(tx, wanted, scope)) ?? readIds(tx, await pickQuery(tx, wanted, scope));
+}
+
+async function readIds(tx: Transaction, query: SQL): Promise<string[]> {
+  const { rows } = await tx.execute<{ id: string }>(query);
   return rows.map(({ id }) => id);
+}
+
+/** Of one scan: its next risks in order. Undefined where they do not fill the page, and more follow. */
+async function walkScan(tx: Transaction, wanted: RiskPage, { scanIds, between: _, ...scope }: RiskScope): Promise<string[] | undefined> {
+  if (scanIds?.length !== 1 || scope.targetIds) return undefined;
+  const { before, limit, limits = listLimits } = wanted;
+  const rest = sql`${ofScans(scanIds)} ${before === undefined ? sql`` : sql`and risk_id < ${before}::uuid`}`;
+  const ids = await readIds(
+    tx,
+    sql`
+    select risk.id from (select risk_id ${rest} order by risk_id desc limit ${limits.scanWalked}) as walked join risk on risk.id = walked.risk_id
+    where risk.workspace_id = ${wanted.workspaceId}::uuid ${conditions(wanted, scope, new Set())} order by risk.id desc limit ${limit}`,
+  );
+  return ids.length === limit || (await hasFewer(tx, limits.scanWalked, rest)) ? ids : undefined;
 }
 
 async function pickQuery(tx: Transaction, wanted: RiskPage, scope: RiskScope): Promise<SQL> {
@@ -32,9 +50,6 @@ async function pickQuery(tx: Transaction, wanted: RiskPage, scope: RiskScope): P
   const { targetIds, scanIds, tagSets } = scope;
   const title = filters["risk_definition.title"];
   if (targetIds) return ofTargets(wanted, scope, targetIds);
-  // What a scan saw is of its type: that filter says no more.
-  const others = Object.keys(filters).filter((key) => key !== "scan_id" && key !== "risk_definition.scan_type");
-  if (scanIds?.length === 1 && others.length === 0) return readScan(wanted, scanIds);
   if (scanIds && (await hasFewer(tx, limits.rowsRead, ofScans(scanIds)))) return readWhole(wanted, scope, sql`risk.id in (select risk_id ${ofScans(scanIds)})`);
   if (title) return merge(wanted, scope, [text("title", title)]);
   if (tagSets && ((!scanIds && !isNarrow(filters)) || (await hasFewer(tx, limits.rowsWalked, ofTagSets(workspaceId, tagSets, limits.rowsWalked)))))
@@ -88,9 +103,6 @@ const merge = (wanted: RiskPage, scope: RiskScope, columns: StreamColumn[]): SQL
   const from = sql`from risk where risk.workspace_id = ${wanted.workspaceId}::uuid ${sql.join(ofStream, sql` `)} ${others}`;
   return mergeStreams({ columns, from, id: sql`risk.id`, newestFirst: true, beyond: wanted.before, limit: wanted.limit });
 };
-
-const readScan = ({ before, limit }: RiskPage, scanIds: string[]): SQL =>
-  mergeStreams({ columns: [], from: ofScans(scanIds), id: sql`risk_id`, newestFirst: true, beyond: before, limit });
 
 /** `offset 0` keeps PostgreSQL from walking an index in the hope of meeting enough of them. */
 const readWhole = (wanted: RiskPage, scope: RiskScope, few: SQL): SQL => {

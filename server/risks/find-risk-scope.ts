@@ -21,6 +21,8 @@ export interface RiskScope {
 
 /** Where the ways to read a list part. */
 export interface ListLimits {
+  /** So many of a scan's risks are looked at in order, before another way is taken. */
+  scanWalked: number;
   /** Of fewer rows all are read and put in order. */
   rowsRead: number;
   /** Where a tag has fewer risks, the others are not walked past. */
@@ -30,7 +32,7 @@ export interface ListLimits {
   /** Of more tag sets in a workspace it is not looked up which have a tag: about 10 ms. */
   tagSets: number;
 }
-export const listLimits: ListLimits = { rowsRead: 10_000, rowsWalked: 60_000, targetsRead: 1000, tagSets: 4000 };
+export const listLimits: ListLimits = { scanWalked: 6000, rowsRead: 10_000, rowsWalked: 60_000, targetsRead: 1000, tagSets: 4000 };
 
 interface Wanted {
   workspaceId: string;
