@@ -73,11 +73,11 @@ async function fillAcceptances(db: Database, { workspaceId }: Fill): Promise<voi
     select uuidv7(), ${workspaceId}, id, 'accepted', 'Behind a firewall until the next window.', 'Ada', 'bench', now(), now() from risk where workspace_id = ${workspaceId} and is_accepted`);
 }
 
-/** For each half and type a first scan and a newest one. */
+/** For each half and type a first scan and a second one, both before the small ones. */
 async function fillLargeScans(db: Database, { workspaceId }: Fill): Promise<void> {
   await db.execute(sql`insert into scan (id, workspace_id, type, state, options, progress, created_at, started_at, finished_at)
-    select uuidv7(), ${workspaceId}, type, 'SUCCEEDED', jsonb_build_object('half', half, 'round', round), 100, now(), now(), now()
-    from generate_series(1, 2) round, generate_series(1, 2) half,
+    select uuidv7(), ${workspaceId}, type, 'SUCCEEDED', jsonb_build_object('half', half, 'round', round), 100, at, at, at
+    from (select round, now() - make_interval(days => 90 - 30 * round) as at from generate_series(1, 2) round) as rounds, generate_series(1, 2) half,
       unnest(array['NMAP', 'OPENVAS', 'OWASP_ZAP', 'NMAP_UDP', 'NUCLEI', 'SSLYZE', 'OWASP_ZAP_ACTIVE']) type`);
   await db.execute(sql`insert into scan_target (scan_id, target_id, target, ordinal, kind, engine_version, observed_at)
     select scan.id, target.id, target.target, row_number() over (partition by scan.id order by target.id), 'complete', '1.0', scan.finished_at
