@@ -3,7 +3,7 @@ import type { RiskFilters } from "@periscan/contract/risk-filters.ts";
 import { type SQL, sql } from "drizzle-orm";
 import type { Transaction } from "../db/connect.ts";
 import { mergeStreams, type StreamColumn } from "../db/merge-streams.ts";
-import { findScannedTargets, findScope, type ListLimits, listLimits, type RiskScope } from "./find-risk-scope.ts";
+import { findScannedTargets, findScope, isOneOfScans, type ListLimits, listLimits, type RiskScope } from "./find-risk-scope.ts";
 
 /** A page of the workspace's risks. */
 export interface RiskPage {
@@ -74,9 +74,7 @@ const isNarrow = (filters: RiskFilters): boolean =>
       filters.is_accepted?.every((value) => value === "true"),
   );
 
-/** Only one scan's risks stand in order in the index, and only where it is no array of one. */
-const ofScans = (scanIds: string[]): SQL =>
-  scanIds.length === 1 ? sql`from scan_risk where scan_id = ${scanIds[0]}::uuid` : sql`from scan_risk where scan_id = any(${sql.param(scanIds)}::uuid[])`;
+const ofScans = (scanIds: string[]): SQL => sql`from scan_risk where scan_id ${isOneOfScans(scanIds)}`;
 
 const ofTagSets = (workspaceId: string, tagSets: string[], most: number): SQL => sql`
   from unnest(${sql.param(tagSets)}::bigint[]) as one(tag_set)

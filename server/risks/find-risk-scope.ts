@@ -108,9 +108,12 @@ export async function findScannedTargets(
 ): Promise<string[] | undefined> {
   const { rows } = await tx.execute<{ id: string }>(sql`
     select target.id from scan_target join target on target.id = scan_target.target_id
-    where scan_target.scan_id = any(${sql.param(scanIds)}::uuid[]) and (target.tag_set = any(${sql.param(tagSets)}::bigint[])) is true limit ${most + 1}`);
+    where scan_target.scan_id ${isOneOfScans(scanIds)} and (target.tag_set = any(${sql.param(tagSets)}::bigint[])) is true limit ${most + 1}`);
   return rows.length > most ? undefined : [...new Set(rows.map(({ id }) => id))];
 }
+
+/** An index has the rows of one scan in order, and only where it is no array of one. */
+export const isOneOfScans = (scanIds: string[]): SQL => (scanIds.length === 1 ? sql`= ${scanIds[0]}::uuid` : sql`= any(${sql.param(scanIds)}::uuid[])`);
 
 /** At most `most` of them, where it is given. */
 async function findTargets(tx: Transaction, workspaceId: string, filters: RiskFilters, most?: number): Promise<string[]> {
