@@ -47,7 +47,8 @@ test("lists and downloads work on what earlier commands left, for people and as 
   expect((await run("scans")).out).toContain(scan.id);
   const [risk] = JSON.parse((await run("risks", "--json")).out);
   expect((await run("risks", risk.id)).out).toMatch(/What to do.*Evidence\n {2}Port +\d+\/tcp\n/s);
-  expect((await run("targets")).out).toContain("127.0.0.1");
+  const listed = await run("targets");
+  expect(listed.out, listed.err).toContain("127.0.0.1");
   expect(JSON.parse((await run("scan", "show", scan.id, "--json")).out)).toMatchObject({ scan: { id: scan.id }, risks: [{ title: `Open TCP Port: ${port}` }] });
   const got = await run("results", "get", scan.id, "--format", "pdf", "--output", output);
   expect(readFileSync(got.out.trim()).subarray(0, 5).toString()).toBe("%PDF-");
