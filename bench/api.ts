@@ -1,15 +1,13 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+import { spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { startEmbeddedPostgres } from "@periscan/server/db/embedded-postgres.ts";
 import { openKeys } from "@periscan/server/keys.ts";
 import pg from "pg";
 import { connect } from "../server/db/connect.ts";
-import { cliFile } from "../test/platform.ts";
+import { cliFile, stopProcess, waitForUrl } from "../test/platform.ts";
 import { fillLists } from "./fill-lists.ts";
 import { type Cell, findCells } from "./list-cells.ts";
 import { readPlans } from "./read-plans.ts";
@@ -48,26 +46,14 @@ if (!isFilled) {
 
 interface Server {
   url: string;
-  stop(): Promise<void>;
+  stop(): Promise<unknown>;
 }
 
 /** `periscan serve`, as a process of its own: what this one keeps in mind would be its garbage to collect. */
 async function startServer(databaseUrl: string): Promise<Server> {
   const environment = { DATABASE_URL: databaseUrl, PERISCAN_DATA: folder, PERISCAN_LOG_LEVEL: "warn", PERISCAN_REQUESTS_PER_MINUTE: "0" };
   const child = spawn(process.execPath, [cliFile, "serve", "--port", "0"], { env: { ...process.env, ...environment }, stdio: ["ignore", "pipe", "inherit"] });
-  const lines = createInterface({ input: child.stdout });
-  for await (const line of lines) {
-    const url = /^Periscan is ready at (\S+)$/.exec(line)?.[1];
-    if (!url) continue;
-    child.stdout.resume();
-    return { url, stop: () => stopServer(child) };
-  }
-  throw new Error(`the server ended before it was ready (exit code ${child.exitCode})`);
-}
-
-async function stopServer(child: ChildProcess): Promise<void> {
-  child.kill("SIGTERM");
-  await once(child, "exit");
+  return { url: await waitForUrl(child), stop: () => stopProcess(child, "SIGTERM") };
 }
 
 /** One request as most HTTP clients send it; answers how long it took and how many rows came. */

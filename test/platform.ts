@@ -76,17 +76,10 @@ export async function startTestPlatform({ dataFolder = makeDataFolder(), environ
         stdio: ["ignore", "pipe", process.env.PERISCAN_TEST_LOG ? "inherit" : "ignore"],
       });
       platform.process = child;
-      for await (const line of createInterface({ input: child.stdout })) {
-        const url = /^Periscan is ready at (\S+)$/.exec(line)?.[1];
-        if (url === undefined) continue;
-        platform.url = url;
-        port = new URL(url).port;
-        platform.apiKey = readFileSync(join(dataFolder, "api-key"), "utf8").trim();
-        platform.client = createClient({ server: url, apiKey: platform.apiKey });
-        child.stdout.resume();
-        return;
-      }
-      throw new Error(`periscan up ended before it was ready (exit code ${child.exitCode})`);
+      platform.url = await waitForUrl(child);
+      port = new URL(platform.url).port;
+      platform.apiKey = readFileSync(join(dataFolder, "api-key"), "utf8").trim();
+      platform.client = createClient({ server: platform.url, apiKey: platform.apiKey });
     },
     async stop() {
       return stopProcess(platform.process, "SIGTERM");
@@ -103,7 +96,19 @@ export async function startTestPlatform({ dataFolder = makeDataFolder(), environ
   return platform;
 }
 
-async function stopProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+/** The address at which `periscan up` or `serve` says that it is ready. */
+export async function waitForUrl(child: ChildProcess): Promise<string> {
+  const stdout = child.stdout as Readable;
+  for await (const line of createInterface({ input: stdout })) {
+    const url = /^Periscan is ready at (\S+)$/.exec(line)?.[1];
+    if (url === undefined) continue;
+    stdout.resume();
+    return url;
+  }
+  throw new Error(`Periscan ended before it was ready (exit code ${child.exitCode})`);
+}
+
+export async function stopProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
   if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
   const gone = once(child, "exit");
   child.kill(signal);
