@@ -219,15 +219,12 @@ function planning(): string[] {
   ];
 }
 
-/** Undefined when no postmaster of this folder lives. A pid may have been given to another process, so its cwd decides. */
+/** Undefined when no postmaster of this folder lives. A pid may have been given to another process, so its cwd decides. What is looked at may be gone at any moment. */
 function readPostmaster(data: string): { pid: number; ready: boolean } | undefined {
-  const file = join(data, "postmaster.pid");
-  if (!existsSync(file)) return undefined;
-  const lines = readFileSync(file, "utf8").split("\n");
-  const pid = Number(lines[0]);
-  if (!pid) return undefined;
   try {
-    if (readlinkSync(`/proc/${pid}/cwd`) === realpathSync(data)) return { pid, ready: lines[7]?.trim() === "ready" };
+    const lines = readFileSync(join(data, "postmaster.pid"), "utf8").split("\n");
+    const pid = Number(lines[0]);
+    if (pid && readlinkSync(`/proc/${pid}/cwd`) === realpathSync(data)) return { pid, ready: lines[7]?.trim() === "ready" };
   } catch {}
   return undefined;
 }
@@ -237,10 +234,19 @@ async function stop(data: string) {
   for (let tries = 0; ; tries++) {
     const running = readPostmaster(data);
     if (!running) return;
-    if (tries === 0) process.kill(running.pid, "SIGINT");
-    if (tries === 250) process.kill(running.pid, "SIGQUIT");
+    if (tries === 0) signal(running.pid, "SIGINT");
+    if (tries === 250) signal(running.pid, "SIGQUIT");
     if (tries === 1000) throw new PostgresStartError(`PostgreSQL (process ${running.pid}) does not stop`);
     await sleep(20);
+  }
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    // Gone meanwhile.
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
 }
 
