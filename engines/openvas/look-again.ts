@@ -51,9 +51,13 @@ async function scanOnce(order: Parameters<typeof openScan>[0]): Promise<HostRepo
         reading.take(state);
         if (state.status === "finished") return [...reading.takeEnded(), ...reading.takeRest()];
         if (state.status === "stopped" || state.status === "interrupted")
-          throw new EngineError("engine.interrupted", `The scanner interrupted the last look at the hosts: its process ended before that did, or was killed, for example for want of memory. ${reading.errors.join(" ")}`.trim(), {
-            retry: true,
-          });
+          throw new EngineError(
+            "engine.interrupted",
+            `The scanner interrupted the last look at the hosts: its process ended before that did, or was killed, for example for want of memory. ${reading.errors.join(" ")}`.trim(),
+            {
+              retry: true,
+            },
+          );
       }
       if (performance.now() > deadline)
         throw new EngineError("engine.no_answer", "The scanner did not end its last look at the hosts in time.", { retry: true });

@@ -159,7 +159,10 @@ function describeFeed(index: FeedIndex, changed: boolean): FeedCoverage {
 
 function explainEnd(status: string, errors: string[]): EngineError {
   const said = errors.length > 0 ? ` It said: ${errors.join(" ").slice(0, 1000)}` : "";
-  const message = status === "stopped" ? "Somebody stopped the scan in the scanner." : "The scanner interrupted the scan: its process ended before the scan did, or was killed, for example for want of memory.";
+  const message =
+    status === "stopped"
+      ? "Somebody stopped the scan in the scanner."
+      : "The scanner interrupted the scan: its process ended before the scan did, or was killed, for example for want of memory.";
   return new EngineError(status === "stopped" ? "engine.stopped" : "engine.interrupted", `${message}${said}`, { retry: true });
 }
 

@@ -14,6 +14,7 @@ const pollMilliseconds = 250;
 const maxAlerts = 50_000;
 const alertsPerPage = 1000;
 const messagesPerAlert = 2;
+const spiderTries = 3;
 const contextName = "periscan";
 
 /** Scans one site: spider, passive rules, and active rules where it is an active scan. Throws UnreachableError where the start page does not come. */
@@ -99,7 +100,7 @@ async function openStart(api: ZapApi, { origin, proxy }: SiteTask): Promise<Mess
 
 async function crawl(run: Run): Promise<void> {
   const { api, task, scan } = run;
-  const scanId = await api.start("spider/action/scan", { url: formatStart(task.origin), contextName, recurse: true, maxChildren: task.options.max_children });
+  const scanId = await startSpider(run);
   const finished = await waitFor(run, "The spider", async () => {
     const status = await api.status("spider/view/status", scanId);
     task.report((status / 100) * run.share);
@@ -120,6 +121,18 @@ async function crawl(run: Run): Promise<void> {
     );
   judgePages(scan);
   scan.whole = finished && lost.length === 0 && unfollowed === 0;
+}
+
+/** ZAP looks the start up in its tree of sites, which its other threads may be writing; where that breaks, nothing has begun. */
+async function startSpider({ api, task }: Run): Promise<string> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await api.start("spider/action/scan", { url: formatStart(task.origin), contextName, recurse: true, maxChildren: task.options.max_children });
+    } catch (error) {
+      if (!(error instanceof ZapApiError) || error.code !== "internal_error" || tries === spiderTries) throw error;
+      await sleep(pollMilliseconds, undefined, { signal: task.signal });
+    }
+  }
 }
 
 async function awaitPassiveRules(run: Run): Promise<void> {

@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { request as httpRequest } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Outcome } from "@periscan/contract/outcome.ts";
@@ -419,6 +420,37 @@ test("a ZAP that runs already is used one task at a time, goes on afterwards, an
     await running.stop();
   }
   expect(existsSync(homeFolder)).toBe(false);
+});
+
+test("a ZAP whose spider does not start at once is asked again", async () => {
+  const found = findZap(testEnginesFolder);
+  if (found.kind === "missing") throw new Error(found.reason);
+  const key = "the-key-of-the-test";
+  const homeFolder = mkdtempSync(join(tmpdir(), "periscan-zap-again-"));
+  const running = await startZap({ zap: found, homeFolder, memoryBytes: limits.memoryBytes, signal: new AbortController().signal, key });
+  let starts = 0;
+  const between = await serveSite((request, response) => {
+    if (request.url === "/JSON/spider/action/scan/" && ++starts === 1)
+      return void response.writeHead(500).end('{"code":"internal_error","message":"Internal Error"}');
+    const forwarded = httpRequest(
+      `${running.url}${request.url}`,
+      { method: request.method ?? "GET", headers: { ...request.headers, host: new URL(running.url).host } },
+      (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(response);
+      },
+    );
+    request.pipe(forwarded);
+  });
+  try {
+    vi.stubEnv("PERISCAN_ZAP_URL", `http://127.0.0.1:${keep(between).port}`);
+    vi.stubEnv("PERISCAN_ZAP_KEY", key);
+    const site = keep(await serveSite(answerApp));
+    expect(await scanOne(`http://127.0.0.1:${site.port}/app/`)).toMatchObject({ kind: "complete" });
+    expect(starts).toBe(2);
+  } finally {
+    await running.stop();
+  }
 });
 
 test.each(["OWASP_ZAP", "OWASP_ZAP_ACTIVE"] as const)("the self-test of %s sees what is there", async (type) => {
