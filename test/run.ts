@@ -6,6 +6,7 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findProgram } from "@periscan/engines/kit/find-program.ts";
 import { engines } from "@periscan/engines/registry.ts";
+import { findBrowser } from "@periscan/worker/login/find-browser.ts";
 import { findEnginesFolder } from "../cli/data-folder.ts";
 import { whyNoHosts } from "./hosts/start-hosts.ts";
 
@@ -31,6 +32,7 @@ const programs: Record<string, string> = {
   pdftotext: "poppler-utils",
   setpriv: "util-linux",
   openssl: "openssl",
+  chromium: "chromium",
 };
 
 interface Counts {
@@ -74,7 +76,7 @@ async function runAll(): Promise<void> {
 }
 
 async function installPrograms(): Promise<void> {
-  const packages = Object.entries(programs).flatMap(([program, name]) => (findProgram(program) ? [] : [name]));
+  const packages = Object.entries(programs).flatMap(([program, name]) => (findProgram(program) || (program === "chromium" && findBrowser()) ? [] : [name]));
   if (packages.length === 0) return;
   const install = `apt-get install --yes --no-install-recommends ${packages.join(" ")}`;
   if (process.geteuid?.() !== 0 || !findProgram("apt-get")) {
