@@ -124,6 +124,20 @@ export const target = pgTable(
   ],
 );
 
+/**
+ * The tag sets that targets of the workspace have or had, to find those with a tag without a look at each target. The trigger `target_tag_set_kept` adds them;
+ * none is taken away, for a set that no target has any more only matches nothing.
+ */
+export const tagSet = pgTable(
+  "tag_set",
+  {
+    workspaceId: uuid("workspace_id").notNull(),
+    tagSet: hash("tag_set").notNull(),
+    tags: text("tags").array().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.workspaceId, table.tagSet] }), index("tag_set_tags").using("gin", table.tags)],
+);
+
 /** What a scan with `use_authentication` sends to the target, or replays before it. */
 export const targetLogin = pgTable("target_login", {
   targetId: uuid("target_id")

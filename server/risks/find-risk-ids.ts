@@ -31,18 +31,19 @@ async function readIds(tx: Transaction, query: SQL): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
-/** Of one scan: its next risks in order. Undefined where they do not fill the page, and more follow. */
+/** Of one scan: its next risks in order. Undefined where it would take too many of them to fill the page. */
 async function walkScan(tx: Transaction, wanted: RiskPage, { scanIds, between: _, ...scope }: RiskScope): Promise<string[] | undefined> {
   if (scanIds?.length !== 1 || scope.targetIds) return undefined;
   const { before, limit, limits = listLimits } = wanted;
   const rest = sql`${ofScans(scanIds)} ${before === undefined ? sql`` : sql`and risk_id < ${before}::uuid`}`;
-  const ids = await readIds(
-    tx,
-    sql`
-    select risk.id from (select risk_id ${rest} order by risk_id desc limit ${limits.scanWalked}) as walked join risk on risk.id = walked.risk_id
-    where risk.workspace_id = ${wanted.workspaceId}::uuid ${conditions(wanted, scope, new Set())} order by risk.id desc limit ${limit}`,
-  );
-  return ids.length === limit || (await hasFewer(tx, limits.scanWalked, rest)) ? ids : undefined;
+  const matching = sql`where risk.workspace_id = ${wanted.workspaceId}::uuid ${conditions(wanted, scope, new Set())} order by risk.id desc limit ${limit}`;
+  for (const walked of [limits.scanTried, limits.scanWalked]) {
+    const next = sql`(select risk_id ${rest} order by risk_id desc limit ${walked})`;
+    const ids = await readIds(tx, sql`select risk.id from ${next} as walked join risk on risk.id = walked.risk_id ${matching}`);
+    if (ids.length === limit || (await hasFewer(tx, walked, rest))) return ids;
+    if (ids.length * limits.scanWalked < limit * walked) return undefined;
+  }
+  return undefined;
 }
 
 async function pickQuery(tx: Transaction, wanted: RiskPage, scope: RiskScope): Promise<SQL> {
@@ -121,7 +122,7 @@ function conditions({ workspaceId, filters }: RiskPage, scope: RiskScope, done: 
     values && !done.has(name) ? sql`and (risk.${sql.identifier(name)} = any(${sql.param([...values])}::${sql.raw(type)}[])) is true` : undefined;
   const ofTags =
     filters.tags && !scope.tagSets && !scope.targetIds
-      ? sql`and risk.tag_set in (select target.tag_set from target where target.workspace_id = ${workspaceId}::uuid and target.tags && ${sql.param(filters.tags)}::text[])`
+      ? sql`and risk.tag_set in (select tag_set.tag_set from tag_set where tag_set.workspace_id = ${workspaceId}::uuid and tag_set.tags && ${sql.param(filters.tags)}::text[])`
       : undefined;
   const all = [
     isOneOf("title", "text", filters["risk_definition.title"]),

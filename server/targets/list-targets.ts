@@ -15,7 +15,7 @@ interface Wanted {
   mostTagSets?: number;
 }
 
-/** More would take longer to look at, one by one, than all targets. */
+/** More would take longer to look at, one by one, than targets in order. */
 const mostTagSets = 4000;
 
 /** The workspace's targets that match every filter, oldest first, as they are at one moment. */
