@@ -3,7 +3,7 @@ import { Risk } from "@periscan/contract/risk.ts";
 import type { RiskFilters } from "@periscan/contract/risk-filters.ts";
 import { z } from "zod";
 import { acceptRisks, endAcceptances } from "../risks/accept-risks.ts";
-import { getRisk, presentRisk } from "../risks/present-risk.ts";
+import { getRisk } from "../risks/present-risk.ts";
 import type { Services } from "../services.ts";
 import { requireKey } from "./authenticate.ts";
 import { operation } from "./operation.ts";
@@ -36,7 +36,7 @@ export function addAcceptanceRoutes(app: TypedApp, services: Services): void {
     async ({ workspaceId, keyName, params, body }) => {
       const { id } = await getRisk(db, workspaceId, params.id);
       await acceptRisks(db, { workspaceId, keyName, risks: { ids: [id] } }, body);
-      return { data: presentRisk(await getRisk(db, workspaceId, id)) };
+      return { data: await getRisk(db, workspaceId, id) };
     },
   );
 
@@ -56,7 +56,7 @@ export function addAcceptanceRoutes(app: TypedApp, services: Services): void {
     async ({ workspaceId, keyName, params, query }) => {
       const { id } = await getRisk(db, workspaceId, params.id);
       await endAcceptances(db, { workspaceId, keyName, risks: { ids: [id] } }, query);
-      return { data: presentRisk(await getRisk(db, workspaceId, id)) };
+      return { data: await getRisk(db, workspaceId, id) };
     },
   );
 

@@ -1,10 +1,8 @@
 import multipart from "@fastify/multipart";
 import { Scan } from "@periscan/contract/scan.ts";
-import { eq } from "drizzle-orm";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { ApiError } from "../api-error.ts";
-import { scan } from "../db/schema.ts";
 import { answerOnce, OnceHeaders } from "../idempotency/answer-once.ts";
 import { createImportIn, type StoredFile, storeUpload } from "../imports/create-import.ts";
 import { importName } from "../imports/import-file.ts";
@@ -56,7 +54,7 @@ async function importForm(services: Services, request: FastifyRequest, reply: Fa
     const of = { ...input, file: file.sha256.toString("hex") };
     const answer = await answerOnce(services.db, { request, reply, of }, async (tx) => {
       const id = await createImportIn(tx, { workspaceId: request.workspaceId, fields: input, file });
-      const [made] = await presentScans(tx, await tx.select().from(scan).where(eq(scan.id, id)));
+      const [made] = await presentScans(tx, [id]);
       return { data: made as Scan };
     });
     if (answer.data.id !== file.scanId) await services.files.remove(importName(file.scanId));

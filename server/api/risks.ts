@@ -8,7 +8,7 @@ import { expireAcceptances } from "../risks/accept-risks.ts";
 import { exportFormats, exportRisks } from "../risks/export-risks.ts";
 import { listRisks } from "../risks/list-risks.ts";
 import { loadHistory } from "../risks/load-history.ts";
-import { getRisk, loadEvidence, presentRisk } from "../risks/present-risk.ts";
+import { getRisk, loadEvidence } from "../risks/present-risk.ts";
 import type { Services } from "../services.ts";
 import { requireKey } from "./authenticate.ts";
 import { operation } from "./operation.ts";
@@ -31,7 +31,7 @@ export function addRiskRoutes(app: TypedApp, services: Services): void {
       const before = readPageToken(page_token);
       await expireAcceptances(db, request.workspaceId);
       const rows = await listRisks(db, { workspaceId: request.workspaceId, filters, before, limit: page_size + 1 });
-      return makePage(rows, page_size, presentRisk);
+      return makePage(rows, page_size, ({ risk }) => risk);
     },
   );
 
@@ -70,8 +70,8 @@ export function addRiskRoutes(app: TypedApp, services: Services): void {
     { onRequest, schema: operation({ tag: "risks", summary: "Get a risk", params: ById, answer: z.object({ data: Risk }), errors: [404] }) },
     async (request) => {
       await expireAcceptances(db, request.workspaceId);
-      const row = await getRisk(db, request.workspaceId, request.params.id);
-      return { data: { ...presentRisk(row), evidence: await loadEvidence(db, row.risk.id) } };
+      const risk = await getRisk(db, request.workspaceId, request.params.id);
+      return { data: { ...risk, evidence: await loadEvidence(db, risk.id) } };
     },
   );
 

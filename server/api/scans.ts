@@ -49,7 +49,7 @@ export function addScanRoutes(app: TypedApp, services: Services): void {
       const { filters, page_size, page_token } = request.query;
       const before = readPageToken(page_token);
       const rows = await db
-        .select()
+        .select({ id: scan.id })
         .from(scan)
         .where(
           and(
@@ -62,7 +62,14 @@ export function addScanRoutes(app: TypedApp, services: Services): void {
         )
         .orderBy(desc(scan.id))
         .limit(page_size + 1);
-      const presented = new Map((await presentScans(db, rows.slice(0, page_size))).map((row) => [row.id, row]));
+      const presented = new Map(
+        (
+          await presentScans(
+            db,
+            rows.slice(0, page_size).map(({ id }) => id),
+          )
+        ).map((row) => [row.id, row]),
+      );
       return makePage(rows, page_size, ({ id }) => presented.get(id) as Scan);
     },
   );
@@ -88,11 +95,14 @@ export function addScanRoutes(app: TypedApp, services: Services): void {
 async function find(db: Database | Transaction, id: string, workspaceId: string): Promise<Scan> {
   const rows = isId(id)
     ? await db
-        .select()
+        .select({ id: scan.id })
         .from(scan)
         .where(and(eq(scan.id, id), eq(scan.workspaceId, workspaceId)))
     : [];
-  const [presented] = await presentScans(db, rows);
+  const [presented] = await presentScans(
+    db,
+    rows.map((row) => row.id),
+  );
   if (!presented) throw notFound("scan");
   return presented;
 }

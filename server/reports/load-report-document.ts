@@ -2,11 +2,11 @@ import type { Block } from "@periscan/contract/block.ts";
 import { type Acceptance, type ThreatLevel, threatLevels } from "@periscan/contract/risk.ts";
 import type { RiskFilters } from "@periscan/contract/risk-filters.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
-import { and, asc, eq, gt, isNull, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, eq, gt, or, type SQL, sql } from "drizzle-orm";
 import type { Database, Transaction } from "../db/connect.ts";
-import { acceptance, risk, target, workspace } from "../db/schema.ts";
+import { risk, target, workspace } from "../db/schema.ts";
 import { mostDetailed } from "../render/group-risks.ts";
-import { presentAcceptance } from "../risks/present-risk.ts";
+import { shownAcceptance } from "../risks/present-risk.ts";
 import { riskConditions } from "../risks/risk-conditions.ts";
 import { type CoveredTarget, loadCoverage } from "./load-coverage.ts";
 import { loadTrend, pickMoments, type TrendPoint } from "./load-trend.ts";
@@ -135,10 +135,9 @@ const addCounts = (all: Partial<LevelCounts>[]): LevelCounts =>
 
 async function loadRisks(tx: Transaction, matches: SQL | undefined, limit: number): Promise<ReportRisk[]> {
   const rows = await tx
-    .select({ risk, target: target.target, acceptance })
+    .select({ risk, target: target.target, acceptance: shownAcceptance })
     .from(risk)
     .innerJoin(target, eq(target.id, risk.targetId))
-    .leftJoin(acceptance, and(eq(acceptance.riskId, risk.id), isNull(acceptance.endedAt)))
     .where(matches)
     .orderBy(sql`array_position(${sql.param([...threatLevels])}::text[], ${risk.threatLevel})`, asc(risk.title), asc(target.target))
     .limit(limit);
@@ -153,6 +152,6 @@ async function loadRisks(tx: Transaction, matches: SQL | undefined, limit: numbe
     firstDetectedAt: row.firstDetectedAt.toISOString(),
     lastDetectedAt: row.lastDetectedAt.toISOString(),
     ...(row.closedAt ? { closedAt: row.closedAt.toISOString() } : {}),
-    ...(standing ? { acceptance: presentAcceptance(standing) } : {}),
+    ...(standing ? { acceptance: standing } : {}),
   }));
 }

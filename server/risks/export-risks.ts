@@ -4,7 +4,7 @@ import { and, inArray } from "drizzle-orm";
 import type { Database } from "../db/connect.ts";
 import { risk } from "../db/schema.ts";
 import { listRisks } from "./list-risks.ts";
-import { presentRisk, type RiskRow, selectRisks } from "./present-risk.ts";
+import { type RiskRow, selectRisks } from "./present-risk.ts";
 import { riskConditions } from "./risk-conditions.ts";
 import { writeCsv } from "./write-csv.ts";
 import { writeSarif } from "./write-sarif.ts";
@@ -52,7 +52,7 @@ async function* writeJson(pages: AsyncIterable<RiskRow[]>): AsyncIterable<string
   let first = true;
   yield '{"data":[';
   for await (const rows of pages) {
-    yield `${first ? "" : ","}\n${rows.map((row) => JSON.stringify(presentRisk(row))).join(",\n")}`;
+    yield `${first ? "" : ","}\n${rows.map((row) => JSON.stringify(row.risk)).join(",\n")}`;
     first = false;
   }
   yield "\n]}\n";

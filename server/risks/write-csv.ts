@@ -1,5 +1,5 @@
 import { showText } from "../render/show-text.ts";
-import { presentRisk, type RiskRow } from "./present-risk.ts";
+import type { RiskRow } from "./present-risk.ts";
 
 const columns = [
   "id",
@@ -30,8 +30,7 @@ export async function* writeCsv(pages: AsyncIterable<RiskRow[]>): AsyncIterable<
   for await (const rows of pages) yield rows.map((row) => writeRecord(toFields(row))).join("");
 }
 
-function toFields(row: RiskRow): string[] {
-  const { risk_definition: definition, accepted_by, ...risk } = presentRisk(row);
+function toFields({ risk: { risk_definition: definition, accepted_by, ...risk } }: RiskRow): string[] {
   const [standing] = accepted_by;
   return [
     risk.id,

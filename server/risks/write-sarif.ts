@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Acceptance, ThreatLevel } from "@periscan/contract/risk.ts";
-import { presentAcceptance, type RiskRow } from "./present-risk.ts";
+import type { RiskRow } from "./present-risk.ts";
 
 // SARIF 2.1.0: https://docs.oasis-open.org/sarif/sarif/v2.1.0/. The results come before the rules, so that both can be written while they
 // are read; the order of a JSON object's members means nothing.
@@ -38,26 +38,27 @@ const rulesAtOnce = 500;
 
 /** Readable, and the same for the same scan type and title in every export. */
 function ruleId({ risk }: RiskRow): string {
-  const words = risk.title
+  const { scan_type: scanType, title } = risk.risk_definition;
+  const words = title
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "-")
     .replace(/^-|-$/g, "")
     .slice(0, 60);
-  return `${risk.scanType}/${words}${words && "-"}${digest(risk.scanType, risk.title).slice(0, 8)}`;
+  return `${scanType}/${words}${words && "-"}${digest(scanType, title).slice(0, 8)}`;
 }
 
 const digest = (...parts: string[]): string => createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 
 function makeRule(row: RiskRow) {
-  const { risk } = row;
-  const level = risk.threatLevel as ThreatLevel;
-  const description = cut(risk.description || risk.title, 5000);
-  const links = risk.references.filter((reference) => /^https?:\/\//i.test(reference) && URL.canParse(reference));
-  const help = [risk.solution, ...risk.references].filter(Boolean).join("\n") || risk.title;
+  const definition = row.risk.risk_definition;
+  const { threat_level: level, title } = definition;
+  const description = cut(definition.description || title, 5000);
+  const links = definition.references.filter((reference) => /^https?:\/\//i.test(reference) && URL.canParse(reference));
+  const help = [definition.solution, ...definition.references].filter(Boolean).join("\n") || title;
   return {
     id: ruleId(row),
-    name: cut(risk.title, 250),
-    shortDescription: { text: cut(risk.title, 1024) },
+    name: cut(title, 250),
+    shortDescription: { text: cut(title, 1024) },
     fullDescription: { text: description },
     help: { text: cut(help, 10_000) },
     ...(links[0] === undefined ? {} : { helpUri: new URL(links[0]).href }),
@@ -69,32 +70,33 @@ function makeRule(row: RiskRow) {
 const cut = (text: string, length: number): string => (text.length <= length ? text : `${text.slice(0, length - 1).toWellFormed()}…`);
 
 function makeResult(row: RiskRow) {
-  const { risk, target, acceptance } = row;
-  const level = risk.threatLevel as ThreatLevel;
+  const { risk, key } = row;
+  const { scan_type: scanType, title, threat_level: level } = risk.risk_definition;
+  const [standing] = risk.accepted_by;
   const isOpen = risk.status === "OPEN";
   // The id of a risk ends with its target; this outlives both. SARIF's `correlationGuid` would be the place of the id, but its schema knows no UUID of version 7.
-  const fingerprint = digest(target.target, risk.scanType, risk.key);
+  const fingerprint = digest(risk.target, scanType, key);
   return {
     ruleId: ruleId(row),
     // The check ran again and saw nothing: that is what SARIF calls a pass. Only a `fail` has a level.
     ...(!isOpen ? { kind: "pass", level: "none" } : level === "NONE" ? { kind: "informational", level: "none" } : { kind: "fail", level: levels[level] }),
-    message: { text: `${target.target}: ${cut(risk.title, 1000)}` },
+    message: { text: `${risk.target}: ${cut(title, 1000)}` },
     fingerprints: { "periscan/v1": fingerprint },
     partialFingerprints: { primaryLocationLineHash: `${fingerprint.slice(0, 16)}:1` },
     locations: [
       {
-        physicalLocation: { artifactLocation: { uri: toRelativeUri(target.target) }, region: { startLine: 1 } },
-        logicalLocations: [{ fullyQualifiedName: target.target, kind: "resource" }],
+        physicalLocation: { artifactLocation: { uri: toRelativeUri(risk.target) }, region: { startLine: 1 } },
+        logicalLocations: [{ fullyQualifiedName: risk.target, kind: "resource" }],
       },
     ],
-    ...(acceptance === null ? {} : { suppressions: [makeSuppression(presentAcceptance(acceptance))] }),
+    ...(standing ? { suppressions: [makeSuppression(standing)] } : {}),
     properties: {
       risk_id: risk.id,
       status: risk.status,
       threat_level: level,
-      tags: target.tags,
-      first_detected_at: risk.firstDetectedAt.toISOString(),
-      last_detected_at: risk.lastDetectedAt.toISOString(),
+      tags: risk.tags,
+      first_detected_at: risk.first_detected_at,
+      last_detected_at: risk.last_detected_at,
     },
   };
 }

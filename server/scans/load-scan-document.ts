@@ -1,13 +1,13 @@
-import { type ThreatLevel, threatLevels } from "@periscan/contract/risk.ts";
+import { type Acceptance, type ThreatLevel, threatLevels } from "@periscan/contract/risk.ts";
 import type { ScanTarget } from "@periscan/contract/scan.ts";
 import type { DocumentRisk, ScanDocument } from "@periscan/contract/scan-document.ts";
 import type { Engine } from "@periscan/engines/kit/engine.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
-import { and, eq, isNull, sql } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import type { Database } from "../db/connect.ts";
-import { acceptance, detection, risk, scan, scanRisk, workspace } from "../db/schema.ts";
+import { detection, risk, scan, scanRisk, workspace } from "../db/schema.ts";
 import { expireAcceptances } from "../risks/accept-risks.ts";
-import { presentAcceptance } from "../risks/present-risk.ts";
+import { shownAcceptance } from "../risks/present-risk.ts";
 import { loadShownTargets, presentTarget, type ShownTargetRow } from "./present-scan.ts";
 
 /** Everything that the results of an ended scan show, as this scan saw it. Throws where there is no such scan. */
@@ -39,7 +39,7 @@ function presentHead(row: typeof scan.$inferSelect, engine: Engine, targets: Sho
     state: row.state as ScanDocument["scan"]["state"],
     ...(row.errorCode === null ? {} : { error: { code: row.errorCode, message: row.errorMessage ?? "" } }),
     options: row.options as Record<string, unknown>,
-    engine_versions: [...new Set(targets.flatMap(({ engineVersion }) => engineVersion ?? []))].sort(),
+    engine_versions: [...new Set(targets.flatMap(({ engine_version }) => engine_version ?? []))].sort(),
     content: [...new Map(targets.flatMap(({ content }) => content).map((each) => [JSON.stringify(each), each])).values()],
     created_at: row.createdAt.toISOString(),
     ...(row.startedAt ? { started_at: row.startedAt.toISOString() } : {}),
@@ -74,11 +74,10 @@ const byTitle = new Intl.Collator("en", { numeric: true });
 
 async function loadRisks(db: Database, { scanId, engine, targets }: RiskSource): Promise<DocumentRisk[]> {
   const rows = await db
-    .select({ change: scanRisk.change, life, content, acceptance })
+    .select({ change: scanRisk.change, life, content, acceptance: shownAcceptance })
     .from(scanRisk)
     .innerJoin(risk, eq(risk.id, scanRisk.riskId))
     .leftJoin(detection, eq(detection.id, scanRisk.detectionId))
-    .leftJoin(acceptance, and(eq(acceptance.riskId, risk.id), isNull(acceptance.endedAt)))
     .where(eq(scanRisk.scanId, scanId));
   const order = new Map(targets.map(({ target_id }, index) => [target_id, index]));
   const rank = ({ threat_level, target_id }: DocumentRisk) => threatLevels.indexOf(threat_level) * targets.length + (order.get(target_id) ?? 0);
@@ -90,7 +89,7 @@ interface RiskRow {
   change: string;
   life: Pick<typeof risk.$inferSelect, keyof typeof life>;
   content: { [K in keyof typeof content]: (typeof content)[K]["_"]["type"] };
-  acceptance: typeof acceptance.$inferSelect | null;
+  acceptance: Acceptance | null;
 }
 
 function presentRisk({ change, life: known, content: seen, acceptance: standing }: RiskRow, engine: Engine, names: Map<string, string>): DocumentRisk {
@@ -101,7 +100,7 @@ function presentRisk({ change, life: known, content: seen, acceptance: standing 
     change: change as DocumentRisk["change"],
     status: change === "closed" ? "CLOSED" : "OPEN",
     is_accepted: known.isAccepted,
-    ...(standing === null ? {} : { acceptance: presentAcceptance(standing) }),
+    ...(standing === null ? {} : { acceptance: standing }),
     title: seen.title,
     threat_level: seen.threatLevel,
     description: seen.description,

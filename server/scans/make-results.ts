@@ -74,7 +74,7 @@ async function* joinNativeParts(db: Database, files: FileStore, row: ScanRow): A
   const facts = describeRun(row, targets);
   yield engine.native.head(facts);
   let first = true;
-  for (const { targetId, attempt, hasNative } of targets) {
+  for (const { target_id: targetId, attempt, has_native: hasNative } of targets) {
     if (!hasNative || attempt === null) continue;
     if (!first) yield engine.native.separator;
     first = false;
@@ -87,7 +87,7 @@ function describeRun(row: ScanRow, targets: ShownTargetRow[]): NativeFacts {
   const looked = targets.filter(({ kind }) => kind === "complete" || kind === "partial");
   return {
     type: row.type,
-    engineVersion: targets.find(({ engineVersion }) => engineVersion)?.engineVersion ?? "",
+    engineVersion: targets.find(({ engine_version }) => engine_version)?.engine_version ?? "",
     startedAt: row.startedAt ?? row.createdAt,
     finishedAt: row.finishedAt ?? row.createdAt,
     reached: looked.length,

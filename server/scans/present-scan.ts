@@ -1,80 +1,120 @@
-import type { Scan, ScanTarget, ScanType } from "@periscan/contract/scan.ts";
+import type { OutcomeKind } from "@periscan/contract/outcome.ts";
+import type { EngineContent, Scan, ScanTarget, ScanType } from "@periscan/contract/scan.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
-import { asc, getTableColumns, inArray, sql } from "drizzle-orm";
+import { sql } from "drizzle-orm";
 import type { Database, Transaction } from "../db/connect.ts";
-import { result, type scan, scanRisk, scanTarget } from "../db/schema.ts";
+import { isOneOf } from "../db/is-one-of.ts";
+import { isoTime } from "../db/iso-time.ts";
+import { result, scan, scanRisk, scanTarget } from "../db/schema.ts";
 
-type ScanRow = typeof scan.$inferSelect;
-/** What engines observed of a target is no part of how it is shown, and is most of its row. */
-const { observations: _, ...shownColumns } = getTableColumns(scanTarget);
-export type ShownTargetRow = Omit<typeof scanTarget.$inferSelect, "observations">;
+// What is shown is read as the database driver gives it, dates as text: a page of scans has thousands of rows, of which drizzle would map each column.
+
+/** A target of a scan with its outcome, without what engines observed of it: that is no part of how it is shown, and most of its row. */
+export interface ShownTargetRow extends Record<string, unknown> {
+  scan_id: string;
+  target_id: string;
+  target: string;
+  kind: OutcomeKind | null;
+  reason: string | null;
+  resolved_target: string | null;
+  coverage: unknown;
+  notes: string[];
+  engine_version: string | null;
+  content: EngineContent[];
+  has_native: boolean;
+  attempt: number | null;
+  observed_at: string | null;
+}
 
 /** The targets of these scans with their outcomes, in the order of the request. */
-export const loadShownTargets = (db: Database | Transaction, scanIds: string[]): Promise<ShownTargetRow[]> =>
-  db.select(shownColumns).from(scanTarget).where(inArray(scanTarget.scanId, scanIds)).orderBy(asc(scanTarget.ordinal));
+export async function loadShownTargets(db: Database | Transaction, scanIds: string[]): Promise<ShownTargetRow[]> {
+  const { rows } = await db.execute<ShownTargetRow>(sql`
+    select scan_id, target_id, target, kind, reason, resolved_target, coverage, notes, engine_version, content, has_native, attempt, ${isoTime(scanTarget.observedAt)} as observed_at
+    from ${scanTarget} where ${isOneOf(scanTarget.scanId, scanIds)} order by ordinal`);
+  return rows;
+}
 
-type RiskIds = Scan["risks"]["new_open"];
-interface ChangeRow {
-  scanId: string;
+interface HeadRow extends Pick<Scan, "id" | "type" | "state" | "progress" | "options" | "created_at">, Record<string, unknown> {
+  source_id: string | null;
+  scheduled_by: string | null;
+  error_code: string | null;
+  error_message: string | null;
+  started_at: string | null;
+  finished_at: string | null;
+}
+
+async function loadHeads(db: Database | Transaction, scanIds: string[]): Promise<HeadRow[]> {
+  const { rows } = await db.execute<HeadRow>(sql`
+    select id, type, state, progress, options, source_id, scheduled_by, error_code, error_message, ${isoTime(scan.createdAt)} as created_at, ${isoTime(scan.startedAt)} as started_at,
+      ${isoTime(scan.finishedAt)} as finished_at from ${scan} where ${isOneOf(scan.id, scanIds)} order by id desc`);
+  return rows;
+}
+
+type File = Scan["results"][number];
+interface ChangeRow extends Record<string, unknown> {
+  scan_id: string;
   change: string;
-  risks: RiskIds;
+  risk_ids: string[];
 }
 
 /** One row for each kind of change: a scan may have tens of thousands of risks. */
-const loadChanges = (db: Database | Transaction, scanIds: string[]): Promise<ChangeRow[]> =>
-  db
-    .select({
-      scanId: scanRisk.scanId,
-      change: scanRisk.change,
-      risks: sql<RiskIds>`json_agg(json_build_object('risk_id', ${scanRisk.riskId}) order by ${scanRisk.riskId})`,
-    })
-    .from(scanRisk)
-    .where(inArray(scanRisk.scanId, scanIds))
-    .groupBy(scanRisk.scanId, scanRisk.change);
+async function loadChanges(db: Database | Transaction, scanIds: string[]): Promise<ChangeRow[]> {
+  const { rows } = await db.execute<ChangeRow>(sql`
+    select scan_id, change, array_to_json(array_agg(risk_id order by risk_id)) as risk_ids from scan_risk where ${isOneOf(scanRisk.scanId, scanIds)} group by scan_id, change`);
+  return rows;
+}
 
-/** Scans as the API shows them, in the order given; three queries however many there are. */
-export async function presentScans(db: Database | Transaction, scans: ScanRow[]): Promise<Scan[]> {
-  const ids = scans.map(({ id }) => id);
+async function loadFiles(db: Database | Transaction, scanIds: string[]) {
+  const { rows } = await db.execute<{ scan_id: string; id: string; content_type: File["content_type"] }>(sql`
+    select scan_id, id, content_type from result where ${isOneOf(result.scanId, scanIds)} order by id`);
+  return rows;
+}
+
+/** These scans as the API shows them, newest first; four queries however many there are. */
+export async function presentScans(db: Database | Transaction, ids: string[]): Promise<Scan[]> {
   if (ids.length === 0) return [];
   // One after the other: in a transaction they share one connection.
-  const targets = await loadShownTargets(db, ids);
-  const results = await db.select().from(result).where(inArray(result.scanId, ids)).orderBy(asc(result.id));
-  const risks = await loadChanges(db, ids);
-  const of = <R extends { scanId: string }>(rows: R[]) => Map.groupBy(rows, ({ scanId }) => scanId);
-  const [targetsOf, resultsOf, risksOf] = [of(targets), of(results), of(risks)];
-  return scans.map((row) => {
-    const changes = (change: string): RiskIds => risksOf.get(row.id)?.find((each) => each.change === change)?.risks ?? [];
+  const heads = await loadHeads(db, ids);
+  const targets = Map.groupBy(await loadShownTargets(db, ids), ({ scan_id }) => scan_id);
+  const files = Map.groupBy(await loadFiles(db, ids), ({ scan_id }) => scan_id);
+  const risks = Map.groupBy(await loadChanges(db, ids), ({ scan_id }) => scan_id);
+  return heads.map((row) => {
+    const changes = (change: string) =>
+      risks
+        .get(row.id)
+        ?.find((each) => each.change === change)
+        ?.risk_ids.map((risk_id) => ({ risk_id })) ?? [];
     return {
       ...presentHead(row),
-      results: (resultsOf.get(row.id) ?? []).map((file) => ({ result_id: file.id, content_type: file.contentType as Scan["results"][number]["content_type"] })),
-      ...presentTargets(row.type, targetsOf.get(row.id) ?? []),
+      results: (files.get(row.id) ?? []).map(({ id, content_type }) => ({ result_id: id, content_type })),
+      ...presentTargets(row.type, targets.get(row.id) ?? []),
       risks: { new_open: changes("new_open"), still_open: changes("still_open"), closed: changes("closed") },
     };
   });
 }
 
-function presentHead(row: ScanRow) {
+function presentHead(row: HeadRow) {
   return {
     id: row.id,
     type: row.type,
-    state: row.state as Scan["state"],
+    state: row.state,
     progress: row.progress,
-    options: row.options as Record<string, unknown>,
-    ...(row.sourceId === null ? {} : { source_id: row.sourceId }),
-    ...(row.errorCode === null ? {} : { error: { code: row.errorCode, message: row.errorMessage ?? "" } }),
-    ...(row.scheduledBy === null ? {} : { scheduled_by: row.scheduledBy }),
-    created_at: row.createdAt.toISOString(),
-    ...(row.startedAt ? { started_at: row.startedAt.toISOString() } : {}),
-    ...(row.finishedAt ? { finished_at: row.finishedAt.toISOString() } : {}),
+    options: row.options,
+    ...(row.source_id === null ? {} : { source_id: row.source_id }),
+    ...(row.error_code === null ? {} : { error: { code: row.error_code, message: row.error_message ?? "" } }),
+    ...(row.scheduled_by === null ? {} : { scheduled_by: row.scheduled_by }),
+    created_at: row.created_at,
+    ...(row.started_at === null ? {} : { started_at: row.started_at }),
+    ...(row.finished_at === null ? {} : { finished_at: row.finished_at }),
   };
 }
 
 function presentTargets(type: ScanType, rows: ShownTargetRow[]) {
   return {
-    requested_targets: rows.map((row) => ({ target_id: row.targetId, target: row.target })),
-    resolved_targets: rows.flatMap((row) => (row.resolvedTarget === null ? [] : [{ target_id: row.targetId, resolved_target: row.resolvedTarget }])),
-    skipped_targets: rows.flatMap((row) =>
-      row.kind === null || row.kind === "complete" ? [] : [{ target_id: row.targetId, skipped_reason: row.reason ?? row.kind }],
+    requested_targets: rows.map(({ target_id, target }) => ({ target_id, target })),
+    resolved_targets: rows.flatMap(({ target_id, resolved_target }) => (resolved_target === null ? [] : [{ target_id, resolved_target }])),
+    skipped_targets: rows.flatMap(({ target_id, kind, reason }) =>
+      kind === null || kind === "complete" ? [] : [{ target_id, skipped_reason: reason ?? kind }],
     ),
     targets: rows.map((row) => presentTarget(type, row)),
   };
@@ -83,13 +123,13 @@ function presentTargets(type: ScanType, rows: ShownTargetRow[]) {
 /** One target of a scan with its outcome so far. */
 export function presentTarget(type: ScanType, row: ShownTargetRow): ScanTarget {
   return {
-    target_id: row.targetId,
+    target_id: row.target_id,
     target: row.target,
-    outcome: (row.kind as ScanTarget["outcome"] | null) ?? "pending",
+    outcome: row.kind ?? "pending",
     ...(row.reason === null ? {} : { reason: row.reason }),
-    ...(row.resolvedTarget === null ? {} : { resolved_target: row.resolvedTarget }),
+    ...(row.resolved_target === null ? {} : { resolved_target: row.resolved_target }),
     ...(row.coverage === null ? {} : { coverage: findEngine(type).describeCoverage(row.coverage) }),
     notes: row.notes,
-    ...(row.observedAt ? { observed_at: row.observedAt.toISOString() } : {}),
+    ...(row.observed_at === null ? {} : { observed_at: row.observed_at }),
   };
 }

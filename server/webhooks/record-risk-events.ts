@@ -2,7 +2,7 @@ import type { EventType } from "@periscan/contract/webhook.ts";
 import { and, inArray, sql } from "drizzle-orm";
 import type { Transaction } from "../db/connect.ts";
 import { risk } from "../db/schema.ts";
-import { presentRisk, selectRisks } from "../risks/present-risk.ts";
+import { selectRisks } from "../risks/present-risk.ts";
 import { boundRisk } from "./bound-data.ts";
 import { findSubscribers, insertEvents, type Subscribers } from "./record-events.ts";
 
@@ -62,7 +62,7 @@ async function insertRiskEvents(
   const ids = [...typesOfRisk.keys()];
   const rows = await selectRisks(tx, and(inArray(risk.id, ids), sql`${risk.workspaceId} = ${workspaceId}`));
   const events = rows.flatMap((row) => {
-    const data = boundRisk(presentRisk(row));
+    const data = boundRisk(row.risk);
     return (typesOfRisk.get(row.id) ?? []).flatMap((type) => {
       const receiverIds = subscribers.get(type);
       return receiverIds ? [{ type, subjectId: row.id, data, receiverIds }] : [];

@@ -20,7 +20,7 @@ export async function recordScanEvent(tx: Transaction, scanId: string, type: "sc
     return receiverIds ? [{ type: each, receiverIds }] : [];
   });
   if (wanted.length === 0) return;
-  const [presented] = await presentScans(tx, [row]);
+  const [presented] = await presentScans(tx, [scanId]);
   if (!presented) return;
   const data = boundScan(presented);
   await insertEvents(
