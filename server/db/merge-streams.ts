@@ -3,9 +3,16 @@ import { type SQL, sql } from "drizzle-orm";
 /** A column in front of the id in an index, and the values that are asked for. */
 export interface StreamColumn {
   name: string;
-  type: "text" | "bigint" | "boolean" | "uuid";
-  values: readonly (string | boolean)[];
+  /** A query of one column. */
+  values: SQL;
+  count: number;
 }
+
+/** A column with these values. */
+export const streamsOf = (name: string, type: "text" | "boolean", values: readonly string[]): StreamColumn => {
+  const different = [...new Set(values)];
+  return { name, values: sql`select unnest(${sql.param(different)}::${sql.raw(type)}[])`, count: different.length };
+};
 
 interface Merge {
   /** Each combination of their values is a stream; `from` calls them `stream.NAME`. */
@@ -22,32 +29,38 @@ interface Merge {
 
 /**
  * The first `limit` ids of all streams together; no row is in two of them. PostgreSQL reads an index in the order of ids only where all columns in front of the id
- * have one value; so each stream is read by itself. First a few rows of each, which show how far the page reaches, then of those that were cut
- * before that the rest: at most two pages, eight rows of each stream, and a page of each of the few long ones.
+ * have one value; so each stream is read by itself. First a few rows of each, which show how far the page reaches at most, then of those that were
+ * cut before that the rest as far as there.
  */
 export function mergeStreams(merge: Merge): SQL {
   const { columns, from, id, newestFirst, beyond, limit } = merge;
   const order = newestFirst ? sql`desc` : sql`asc`;
   const isBeyond = (place: SQL) => (newestFirst ? sql`and ${id} < ${place}` : sql`and ${id} > ${place}`);
-  const rows = (place: SQL | undefined, most: number) =>
-    sql`select ${id} as id ${from} ${place ? isBeyond(place) : sql``} order by ${id} ${order} limit ${most}`;
+  const rows = (place: SQL | undefined, most: number, within = sql``) =>
+    sql`select ${id} as id ${from} ${place ? isBeyond(place) : sql``} ${within} order by ${id} ${order} limit ${most}`;
   const begin = beyond === undefined ? undefined : sql`${beyond}::uuid`;
   if (columns.length === 0) return rows(begin, limit);
   const few = Math.min(limit, Math.ceil((2 * limit) / countStreams(columns)) + 8);
   const last = sql`stream.ids[${few}::int]`;
   const combinations = sql.join(
-    columns.map(({ name, type, values }) => sql`unnest(${sql.param([...values])}::${sql.raw(type)}[]) as ${sql.raw(`${name}(${name})`)}`),
+    columns.map(({ name, values }) => sql`(${values}) as ${sql.raw(`${name}(${name})`)}`),
     sql` cross join `,
   );
+  const onPageOrAll = newestFirst
+    ? sql`and ${id} >= coalesce((select id from page_end), ${leastId}::uuid)`
+    : sql`and ${id} <= coalesce((select id from page_end), ${greatestId}::uuid)`;
   const onPage = (place: SQL) => sql`(not exists (select 1 from page_end) or ${place} ${newestFirst ? sql`>=` : sql`<=`} (select id from page_end))`;
   return sql`
     with stream as materialized (select * from ${combinations}),
     first_look as materialized (select stream.*, array(${rows(begin, few)}) as ids from stream),
     page_end as materialized (select id from first_look, unnest(ids) as id order by id ${order} offset ${limit - 1} limit 1),
-    second_look as (select more.id from first_look as stream cross join lateral (${rows(last, limit)}) as more where ${last} is not null and ${onPage(last)})
+    second_look as (select more.id from first_look as stream cross join lateral (${rows(last, limit, onPageOrAll)}) as more where ${last} is not null and ${onPage(last)})
     select id from (
-      select first.id from first_look, unnest(ids) as first(id) where ${onPage(sql`first.id`)} union all select second.id from second_look as second where ${onPage(sql`second.id`)}
+      select first.id from first_look, unnest(ids) as first(id) where ${onPage(sql`first.id`)} union all select second.id from second_look as second
     ) as found order by id ${order} limit ${limit}`;
 }
 
-const countStreams = (columns: StreamColumn[]): number => columns.reduce((count, { values }) => count * values.length, 1);
+const countStreams = (columns: StreamColumn[]): number => columns.reduce((all, { count }) => all * count, 1);
+
+const leastId = "00000000-0000-0000-0000-000000000000";
+const greatestId = "ffffffff-ffff-ffff-ffff-ffffffffffff";

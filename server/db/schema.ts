@@ -371,7 +371,7 @@ export const risk = pgTable(
       .onDelete("cascade"),
     unique("risk_identity").on(table.targetId, table.scanType, table.key),
     // Each list is read from one of these four in the order of ids (find-risk-ids.ts). What stands behind the id is looked at without the row.
-    index("risk_page").on(table.workspaceId, table.id, table.tagSet),
+    index("risk_page").on(table.workspaceId, table.id, table.tagSet, table.scanType, table.status, table.isAccepted, table.threatLevel),
     index("risk_state").on(table.workspaceId, table.scanType, table.status, table.isAccepted, table.threatLevel, table.id, table.tagSet),
     index("risk_tags").on(table.workspaceId, table.tagSet, table.id, table.scanType, table.status, table.isAccepted, table.threatLevel),
     // A title has not many states: they stand behind.

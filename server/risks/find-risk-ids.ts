@@ -2,7 +2,8 @@ import { RiskStatus, threatLevels } from "@periscan/contract/risk.ts";
 import type { RiskFilters } from "@periscan/contract/risk-filters.ts";
 import { type SQL, sql } from "drizzle-orm";
 import type { Transaction } from "../db/connect.ts";
-import { mergeStreams, type StreamColumn } from "../db/merge-streams.ts";
+import { mergeStreams, type StreamColumn, streamsOf } from "../db/merge-streams.ts";
+import { selectTagSets, type TagSets } from "../targets/find-tag-sets.ts";
 import { findScannedTargets, findScope, isOneOfScans, type ListLimits, listLimits, type RiskScope } from "./find-risk-scope.ts";
 
 /** A page of the workspace's risks. */
@@ -23,7 +24,7 @@ export interface RiskPage {
 export async function findRiskIds(tx: Transaction, wanted: RiskPage): Promise<string[]> {
   const scope = await findScope(tx, { ...wanted, limits: wanted.limits ?? listLimits });
   if (!scope) return [];
-  return (await walkScan(tx, wanted, scope)) ?? readIds(tx, await pickQuery(tx, wanted, scope));
+  return (await walkAll(tx, wanted, scope)) ?? (await walkScan(tx, wanted, scope)) ?? readIds(tx, await pickQuery(tx, wanted, scope));
 }
 
 async function readIds(tx: Transaction, query: SQL): Promise<string[]> {
@@ -31,19 +32,48 @@ async function readIds(tx: Transaction, query: SQL): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
-/** Of one scan: its next risks in order. Undefined where it would take too many of them to fill the page. */
+/** The workspace's next risks in order, in their index, which has beside the id what filters ask for. Undefined where it would take too many of them to fill the page. */
+async function walkAll(tx: Transaction, wanted: RiskPage, scope: RiskScope): Promise<string[] | undefined> {
+  if (scope.targetIds || wanted.filters["risk_definition.title"]) return undefined;
+  const { workspaceId, before, limits = listLimits } = wanted;
+  const within = scope.between ? sql`and risk.id >= ${scope.between[0]}::uuid and risk.id <= ${scope.between[1]}::uuid` : sql``;
+  const rest = sql`from risk where risk.workspace_id = ${workspaceId}::uuid ${within} ${before === undefined ? sql`` : sql`and risk.id < ${before}::uuid`}`;
+  const matching = sql`true ${conditions(wanted, scope, new Set())}`;
+  return walk(tx, { wanted, tried: limits.tried, walked: limits.walked, rest }, (most) => {
+    const next = sql`(select id, tag_set, scan_type, status, is_accepted, threat_level ${rest} order by risk.id desc limit ${most})`;
+    return sql`select risk.id from ${next} as risk where ${matching} order by risk.id desc limit ${wanted.limit}`;
+  });
+}
+
+/** The same with the next risks of one scan, where others stand between them. */
 async function walkScan(tx: Transaction, wanted: RiskPage, { scanIds, between: _, ...scope }: RiskScope): Promise<string[] | undefined> {
   if (scanIds?.length !== 1 || scope.targetIds) return undefined;
-  const { before, limit, limits = listLimits } = wanted;
+  const { workspaceId, before, limits = listLimits } = wanted;
   const rest = sql`${ofScans(scanIds)} ${before === undefined ? sql`` : sql`and risk_id < ${before}::uuid`}`;
-  const matching = sql`where risk.workspace_id = ${wanted.workspaceId}::uuid ${conditions(wanted, scope, new Set())} order by risk.id desc limit ${limit}`;
-  for (const walked of [limits.scanTried, limits.scanWalked]) {
-    const next = sql`(select risk_id ${rest} order by risk_id desc limit ${walked})`;
-    const ids = await readIds(tx, sql`select risk.id from ${next} as walked join risk on risk.id = walked.risk_id ${matching}`);
-    if (ids.length === limit || (await hasFewer(tx, walked, rest))) return ids;
-    if (ids.length * limits.scanWalked < limit * walked) return undefined;
-  }
-  return undefined;
+  const ofWorkspace = sql`risk.workspace_id = ${workspaceId}::uuid ${conditions(wanted, scope, new Set())}`;
+  return walk(tx, { wanted, tried: limits.scanTried, walked: limits.scanWalked, rest }, (most) => {
+    const next = sql`(select risk_id ${rest} order by risk_id desc limit ${most})`;
+    return sql`select risk.id from ${next} as walked join risk on risk.id = walked.risk_id where ${ofWorkspace} order by risk.id desc limit ${wanted.limit}`;
+  });
+}
+
+interface Walk {
+  wanted: RiskPage;
+  /** So many are looked at first: they show how many match. */
+  tried: number;
+  /** At most so many. */
+  walked: number;
+  /** What is walked, from the page's beginning on. */
+  rest: SQL;
+}
+
+/** What matches among the next ones; undefined where they are not likely to fill the page, or did not, and more follow. */
+async function walk(tx: Transaction, { wanted, tried, walked, rest }: Walk, read: (most: number) => SQL): Promise<string[] | undefined> {
+  const ids = await readIds(tx, read(tried));
+  if (ids.length === wanted.limit || (await hasFewer(tx, tried, rest))) return ids;
+  if (ids.length * walked < wanted.limit * tried) return undefined;
+  const more = await readIds(tx, read(walked));
+  return more.length === wanted.limit || (await hasFewer(tx, walked, rest)) ? more : undefined;
 }
 
 async function pickQuery(tx: Transaction, wanted: RiskPage, scope: RiskScope): Promise<SQL> {
@@ -52,9 +82,11 @@ async function pickQuery(tx: Transaction, wanted: RiskPage, scope: RiskScope): P
   const title = filters["risk_definition.title"];
   if (targetIds) return ofTargets(wanted, scope, targetIds);
   if (scanIds && (await hasFewer(tx, limits.rowsRead, ofScans(scanIds)))) return readWhole(wanted, scope, sql`risk.id in (select risk_id ${ofScans(scanIds)})`);
-  if (title) return merge(wanted, scope, [text("title", title)]);
-  if (tagSets && ((!scanIds && !isNarrow(filters)) || (await hasFewer(tx, limits.rowsWalked, ofTagSets(workspaceId, tagSets, limits.rowsWalked)))))
-    return merge(wanted, scope, [{ name: "tag_set", type: "bigint", values: tagSets }]);
+  if (title && tagSets && (await hasFewer(tx, limits.targetsRead, ofTagSets(workspaceId, tagSets)))) return readWhole(wanted, scope, hasTagSet(tagSets));
+  if (title) return merge(wanted, scope, [streamsOf("title", "text", title)]);
+  if (tagSets && (await hasFewer(tx, limits.targetsWalked, ofTagSets(workspaceId, tagSets))))
+    return tagSets.count > limits.streams ? readWhole(wanted, scope, hasTagSet(tagSets)) : mergeTagSets(wanted, scope, tagSets);
+  if (tagSets && !scanIds && !isNarrow(filters)) return mergeTagSets(wanted, scope, tagSets);
   const shared = tagSets && scanIds && (await findScannedTargets(tx, { tagSets, scanIds, most: limits.targetsRead }));
   if (shared) return ofTargets(wanted, scope, shared);
   return scanIds || hasState(filters) ? merge(wanted, scope, stateColumns(filters, scope)) : merge(wanted, scope, []);
@@ -77,23 +109,26 @@ const isNarrow = (filters: RiskFilters): boolean =>
 
 const ofScans = (scanIds: string[]): SQL => sql`from scan_risk where scan_id ${isOneOfScans(scanIds)}`;
 
-const ofTagSets = (workspaceId: string, tagSets: string[], most: number): SQL => sql`
-  from unnest(${sql.param(tagSets)}::bigint[]) as one(tag_set)
-  cross join lateral (select 1 from risk where risk.workspace_id = ${workspaceId}::uuid and risk.tag_set = one.tag_set limit ${most}) as of_one`;
+const ofTagSets = (workspaceId: string, tagSets: TagSets): SQL =>
+  sql`from target where target.workspace_id = ${workspaceId}::uuid and target.tag_set = any(array(${tagSets.select}))`;
+
+/** As a key of an index. */
+const hasTagSet = (tagSets: TagSets): SQL => sql`risk.tag_set = any(array(${tagSets.select}))`;
+
+const mergeTagSets = (wanted: RiskPage, scope: RiskScope, { select, count }: TagSets): SQL =>
+  merge(wanted, scope, [{ name: "tag_set", values: select, count }]);
 
 async function hasFewer(tx: Transaction, most: number, from: SQL): Promise<boolean> {
   const { rows } = await tx.execute<{ count: number }>(sql`select count(*)::int as count from (select 1 ${from} limit ${most}) as counted`);
   return (rows[0]?.count ?? 0) < most;
 }
 
-const text = (name: string, values: readonly string[]): StreamColumn => ({ name, type: "text", values: [...new Set(values)] });
-
 /** The columns that stand in front of the id in the index `risk_state`. */
 const stateColumns = (filters: RiskFilters, scope: RiskScope): StreamColumn[] => [
-  text("scan_type", scope.scanTypes),
-  text("status", filters.status ?? RiskStatus.options),
-  { name: "is_accepted", type: "boolean", values: [...new Set(filters.is_accepted ?? ["true", "false"])] },
-  text("threat_level", filters["risk_definition.threat_level"] ?? threatLevels),
+  streamsOf("scan_type", "text", scope.scanTypes),
+  streamsOf("status", "text", filters.status ?? RiskStatus.options),
+  streamsOf("is_accepted", "boolean", filters.is_accepted ?? ["true", "false"]),
+  streamsOf("threat_level", "text", filters["risk_definition.threat_level"] ?? threatLevels),
 ];
 
 const merge = (wanted: RiskPage, scope: RiskScope, columns: StreamColumn[]): SQL => {
@@ -120,18 +155,15 @@ const isOfScans = (scanIds: string[], [first, last]: [string, string]): SQL =>
 function conditions({ workspaceId, filters }: RiskPage, scope: RiskScope, done: Set<string>): SQL {
   const isOneOf = (name: string, type: string, values: readonly string[] | undefined): SQL | undefined =>
     values && !done.has(name) ? sql`and (risk.${sql.identifier(name)} = any(${sql.param([...values])}::${sql.raw(type)}[])) is true` : undefined;
-  const ofTags =
-    filters.tags && !scope.tagSets && !scope.targetIds
-      ? sql`and risk.tag_set in (select tag_set.tag_set from tag_set where tag_set.workspace_id = ${workspaceId}::uuid and tag_set.tags && ${sql.param(filters.tags)}::text[])`
-      : undefined;
+  const hasTag =
+    filters.tags && !done.has("tag_set") && !scope.targetIds ? sql`and (risk.tag_set in (${selectTagSets(workspaceId, filters.tags)})) is true` : undefined;
   const all = [
     isOneOf("title", "text", filters["risk_definition.title"]),
     isOneOf("scan_type", "text", scope.scanIds ? scope.scanTypes : filters["risk_definition.scan_type"]),
     isOneOf("status", "text", filters.status),
     isOneOf("is_accepted", "boolean", filters.is_accepted),
     isOneOf("threat_level", "text", filters["risk_definition.threat_level"]),
-    isOneOf("tag_set", "bigint", scope.tagSets),
-    ofTags,
+    hasTag,
     scope.scanIds && scope.between && isOfScans(scope.scanIds, scope.between),
   ];
   return sql.join(

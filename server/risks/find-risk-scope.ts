@@ -3,7 +3,7 @@ import { and, arrayOverlaps, eq, inArray, type SQL, sql } from "drizzle-orm";
 import type { Transaction } from "../db/connect.ts";
 import { target } from "../db/schema.ts";
 import { isId } from "../page.ts";
-import { findTagSets } from "../targets/find-tag-sets.ts";
+import { findTagSets, type TagSets } from "../targets/find-tag-sets.ts";
 import { canonicalTexts } from "../targets/read-targets.ts";
 
 /** What filters name in other tables, found there, so that the risks are read from one index. */
@@ -13,7 +13,7 @@ export interface RiskScope {
   /** Where it is few targets: all that a match can be of. */
   targetIds?: string[];
   /** Where it is tags: all that a match can have; absent where they are more than it is quick to look at. */
-  tagSets?: string[];
+  tagSets?: TagSets;
   scanIds?: string[];
   /** The first and the last risk of those scans: the risks of one time stand together. */
   between?: [string, string];
@@ -21,20 +21,35 @@ export interface RiskScope {
 
 /** Where the ways to read a list part. */
 export interface ListLimits {
-  /** So many of a scan's risks are looked at in order first: they show how many match. */
+  /** So many of a scan's risks are looked at in order first, to see how many match. */
   scanTried: number;
   /** Where the page would take more of them, another way is taken. */
   scanWalked: number;
+  /** The same of a workspace's risks, which are looked at in their index alone. */
+  tried: number;
+  walked: number;
   /** Of fewer rows all are read and put in order. */
   rowsRead: number;
-  /** Where a tag has fewer risks, the others are not walked past. */
-  rowsWalked: number;
-  /** Of fewer targets all risks are read, where tags are not to be had as tag sets. */
+  /** Where a tag has fewer targets, the others are not walked past. */
+  targetsWalked: number;
+  /** Of more tag sets no stream is made of each: their risks are read and put in order. */
+  streams: number;
+  /** Of fewer targets with a tag all risks are read, where no index has what else is asked for. */
   targetsRead: number;
   /** Of more tag sets with a tag each would not be looked at by itself. */
   tagSets: number;
 }
-export const listLimits: ListLimits = { scanTried: 1000, scanWalked: 6000, rowsRead: 10_000, rowsWalked: 60_000, targetsRead: 1000, tagSets: 4000 };
+export const listLimits: ListLimits = {
+  scanTried: 1000,
+  scanWalked: 6000,
+  tried: 2000,
+  walked: 25_000,
+  rowsRead: 10_000,
+  targetsWalked: 6000,
+  streams: 50,
+  targetsRead: 1000,
+  tagSets: 4000,
+};
 
 interface Wanted {
   workspaceId: string;
@@ -54,7 +69,7 @@ export async function findScope(tx: Transaction, { workspaceId, filters, limits 
   }
   if (!filters.tags) return scope;
   const tagSets = await findTagSets(tx, { workspaceId, tags: filters.tags, most: limits.tagSets });
-  if (tagSets) return tagSets.length === 0 ? undefined : { ...scope, tagSets };
+  if (tagSets) return tagSets.count === 0 ? undefined : { ...scope, tagSets };
   const targetIds = await findTargets(tx, workspaceId, filters, limits.targetsRead + 1);
   if (targetIds.length === 0) return undefined;
   return targetIds.length > limits.targetsRead ? scope : { ...scope, targetIds };
@@ -106,11 +121,11 @@ async function findScanTypes(tx: Transaction, workspaceId: string, filters: Risk
  */
 export async function findScannedTargets(
   tx: Transaction,
-  { tagSets, scanIds, most }: { tagSets: string[]; scanIds: string[]; most: number },
+  { tagSets, scanIds, most }: { tagSets: TagSets; scanIds: string[]; most: number },
 ): Promise<string[] | undefined> {
   const { rows } = await tx.execute<{ id: string }>(sql`
     select target.id from scan_target join target on target.id = scan_target.target_id
-    where scan_target.scan_id ${isOneOfScans(scanIds)} and (target.tag_set = any(${sql.param(tagSets)}::bigint[])) is true limit ${most + 1}`);
+    where scan_target.scan_id ${isOneOfScans(scanIds)} and (target.tag_set in (${tagSets.select})) is true limit ${most + 1}`);
   return rows.length > most ? undefined : [...new Set(rows.map(({ id }) => id))];
 }
 

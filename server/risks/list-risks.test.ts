@@ -7,7 +7,7 @@ import { type Connection, connect, sqlState } from "../db/connect.ts";
 import { risk, scan, scanRisk, scanTarget, target, workspace } from "../db/schema.ts";
 import { listTargets } from "../targets/list-targets.ts";
 import { startTestServer, type TestServer } from "../testing/start-test-server.ts";
-import type { ListLimits } from "./find-risk-scope.ts";
+import { type ListLimits, listLimits } from "./find-risk-scope.ts";
 import { listRisks } from "./list-risks.ts";
 
 const tagsOf = [[], ["web"], ["web", "prod"], ["prod", "web"], ["prod"], ["alone", "prod"], ["web"], []];
@@ -98,13 +98,16 @@ function findNaively(filters: RiskFilters): string[] {
 }
 
 /** Every way of reading a list is taken with one of these: as in production, and as where everything is many. */
+const nothing: ListLimits = { scanTried: 0, scanWalked: 0, tried: 0, walked: 0, rowsRead: 0, targetsWalked: 0, streams: 0, targetsRead: 0, tagSets: 4000 };
 const allLimits: Record<string, ListLimits> = {
-  "as they are": { scanTried: 1000, scanWalked: 6000, rowsRead: 10_000, rowsWalked: 60_000, targetsRead: 1000, tagSets: 4000 },
-  "nothing is few": { scanTried: 0, scanWalked: 0, rowsRead: 0, rowsWalked: 0, targetsRead: 0, tagSets: 4000 },
-  "many tag sets of few targets": { scanTried: 0, scanWalked: 0, rowsRead: 0, rowsWalked: 0, targetsRead: 1000, tagSets: 1 },
-  "many tag sets of many targets": { scanTried: 0, scanWalked: 0, rowsRead: 0, rowsWalked: 0, targetsRead: 0, tagSets: 1 },
-  "a scan is walked a few risks at a time": { scanTried: 10, scanWalked: 30, rowsRead: 0, rowsWalked: 0, targetsRead: 0, tagSets: 4000 },
-  "few have a tag": { scanTried: 0, scanWalked: 0, rowsRead: 0, rowsWalked: 60_000, targetsRead: 0, tagSets: 4000 },
+  "as they are": listLimits,
+  "nothing is few": nothing,
+  "many tag sets of few targets": { ...nothing, targetsRead: 1000, tagSets: 1 },
+  "many tag sets of many targets": { ...nothing, tagSets: 1 },
+  "a scan is walked a few risks at a time": { ...nothing, scanTried: 10, scanWalked: 30 },
+  "the workspace is walked a few risks at a time": { ...nothing, tried: 10, walked: 30 },
+  "many tag sets of few targets with the tag": { ...nothing, targetsWalked: 6000 },
+  "few tag sets of few targets with the tag": { ...nothing, targetsWalked: 6000, streams: 50 },
 };
 
 let server: TestServer;

@@ -1,6 +1,12 @@
-import { and, arrayOverlaps, eq } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import type { Transaction } from "../db/connect.ts";
-import { tagSet } from "../db/schema.ts";
+
+/** Tag sets, which stay in the database: of a tag on many targets they may be thousands. */
+export interface TagSets {
+  /** A query of one column. */
+  select: SQL;
+  count: number;
+}
 
 interface Wanted {
   workspaceId: string;
@@ -10,11 +16,12 @@ interface Wanted {
 }
 
 /** The tag sets of the workspace that have one of the tags; undefined where they are more than `most`. */
-export async function findTagSets(tx: Transaction, { workspaceId, tags, most }: Wanted): Promise<string[] | undefined> {
-  const rows = await tx
-    .select({ tagSet: tagSet.tagSet })
-    .from(tagSet)
-    .where(and(eq(tagSet.workspaceId, workspaceId), arrayOverlaps(tagSet.tags, tags)))
-    .limit(most + 1);
-  return rows.length > most ? undefined : rows.map((row) => row.tagSet);
+export async function findTagSets(tx: Transaction, { workspaceId, tags, most }: Wanted): Promise<TagSets | undefined> {
+  const select = selectTagSets(workspaceId, tags);
+  const { rows } = await tx.execute<{ count: number }>(sql`select count(*)::int as count from (${select} limit ${most + 1}) as counted`);
+  const count = rows[0]?.count ?? 0;
+  return count > most ? undefined : { select, count };
 }
+
+export const selectTagSets = (workspaceId: string, tags: string[]): SQL =>
+  sql`select tag_set.tag_set from tag_set where tag_set.workspace_id = ${workspaceId}::uuid and tag_set.tags && ${sql.param(tags)}::text[]`;
