@@ -36,8 +36,7 @@ async function readIds(tx: Transaction, query: SQL): Promise<string[]> {
 async function walkAll(tx: Transaction, wanted: RiskPage, scope: RiskScope): Promise<string[] | undefined> {
   if (scope.targetIds || wanted.filters["risk_definition.title"]) return undefined;
   const { workspaceId, before, limits = listLimits } = wanted;
-  const within = scope.between ? sql`and risk.id >= ${scope.between[0]}::uuid and risk.id <= ${scope.between[1]}::uuid` : sql``;
-  const rest = sql`from risk where risk.workspace_id = ${workspaceId}::uuid ${within} ${before === undefined ? sql`` : sql`and risk.id < ${before}::uuid`}`;
+  const rest = sql`from risk where risk.workspace_id = ${workspaceId}::uuid ${isWithin(scope)} ${before === undefined ? sql`` : sql`and risk.id < ${before}::uuid`}`;
   const matching = sql`true ${conditions(wanted, scope, new Set())}`;
   return walk(tx, { wanted, tried: limits.tried, walked: limits.walked, rest }, (most) => {
     const next = sql`(select id, tag_set, scan_type, status, is_accepted, threat_level ${rest} order by risk.id desc limit ${most})`;
@@ -134,7 +133,7 @@ const stateColumns = (filters: RiskFilters, scope: RiskScope): StreamColumn[] =>
 const merge = (wanted: RiskPage, scope: RiskScope, columns: StreamColumn[]): SQL => {
   const ofStream = columns.map(({ name }) => sql`and risk.${sql.identifier(name)} = stream.${sql.identifier(name)}`);
   const others = conditions(wanted, scope, new Set(columns.map(({ name }) => name)));
-  const from = sql`from risk where risk.workspace_id = ${wanted.workspaceId}::uuid ${sql.join(ofStream, sql` `)} ${others}`;
+  const from = sql`from risk where risk.workspace_id = ${wanted.workspaceId}::uuid ${sql.join(ofStream, sql` `)} ${isWithin(scope)} ${others}`;
   return mergeStreams({ columns, from, id: sql`risk.id`, newestFirst: true, beyond: wanted.before, limit: wanted.limit });
 };
 
@@ -148,8 +147,10 @@ const readWhole = (wanted: RiskPage, scope: RiskScope, few: SQL): SQL => {
 };
 
 /** A look at the index for each. `offset 0` keeps it from becoming a join with all of the scans' risks, once for each stream. */
-const isOfScans = (scanIds: string[], [first, last]: [string, string]): SQL =>
-  sql`and risk.id >= ${first}::uuid and risk.id <= ${last}::uuid and exists (select 1 ${ofScans(scanIds)} and scan_risk.risk_id = risk.id offset 0)`;
+const isOfScans = (scanIds: string[]): SQL => sql`and exists (select 1 ${ofScans(scanIds)} and scan_risk.risk_id = risk.id offset 0)`;
+
+/** The risks of scans stand between two ids; a bound for an index that has the ids in order, and for no other. */
+const isWithin = ({ between }: RiskScope): SQL => (between ? sql`and risk.id >= ${between[0]}::uuid and risk.id <= ${between[1]}::uuid` : sql``);
 
 /** What a match must have, less what its stream has already. `is true` keeps PostgreSQL from taking another index for it. */
 function conditions({ workspaceId, filters }: RiskPage, scope: RiskScope, done: Set<string>): SQL {
@@ -164,7 +165,7 @@ function conditions({ workspaceId, filters }: RiskPage, scope: RiskScope, done: 
     isOneOf("is_accepted", "boolean", filters.is_accepted),
     isOneOf("threat_level", "text", filters["risk_definition.threat_level"]),
     hasTag,
-    scope.scanIds && scope.between && isOfScans(scope.scanIds, scope.between),
+    scope.scanIds && isOfScans(scope.scanIds),
   ];
   return sql.join(
     all.filter((condition) => condition !== undefined),
