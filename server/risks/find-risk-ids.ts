@@ -49,10 +49,12 @@ async function walkScan(tx: Transaction, wanted: RiskPage, { scanIds, between: _
   if (scanIds?.length !== 1 || scope.targetIds) return undefined;
   const { workspaceId, before, limits = listLimits } = wanted;
   const rest = sql`${ofScans(scanIds)} ${before === undefined ? sql`` : sql`and risk_id < ${before}::uuid`}`;
-  const ofWorkspace = sql`risk.workspace_id = ${workspaceId}::uuid ${conditions(wanted, scope, new Set())}`;
+  const matching = sql`risk.workspace_id = ${workspaceId}::uuid ${conditions(wanted, scope, new Set())}`;
   return walk(tx, { wanted, tried: limits.scanTried, walked: limits.scanWalked, rest }, (most) => {
     const next = sql`(select risk_id ${rest} order by risk_id desc limit ${most})`;
-    return sql`select risk.id from ${next} as walked join risk on risk.id = walked.risk_id where ${ofWorkspace} order by risk.id desc limit ${wanted.limit}`;
+    // `offset 0` makes it a look at each; as a join PostgreSQL may walk the whole index of risks beside the scan's.
+    const each = sql`(select * from risk where risk.id = walked.risk_id offset 0)`;
+    return sql`select risk.id from ${next} as walked cross join lateral ${each} as risk where ${matching} order by walked.risk_id desc limit ${wanted.limit}`;
   });
 }
 
@@ -66,13 +68,13 @@ interface Walk {
   rest: SQL;
 }
 
-/** What matches among the next ones; undefined where they are not likely to fill the page, or did not, and more follow. */
+/** What matches among the next ones; undefined where they are not likely to fill the page, with half as many again for chance, or did not. */
 async function walk(tx: Transaction, { wanted, tried, walked, rest }: Walk, read: (most: number) => SQL): Promise<string[] | undefined> {
   const ids = await readIds(tx, read(tried));
   if (ids.length === wanted.limit || (await hasFewer(tx, tried, rest))) return ids;
-  if (ids.length * walked < wanted.limit * tried) return undefined;
+  if (ids.length * walked < 1.5 * wanted.limit * tried) return undefined;
   const more = await readIds(tx, read(walked));
-  return more.length === wanted.limit || (await hasFewer(tx, walked, rest)) ? more : undefined;
+  return more.length === wanted.limit ? more : undefined;
 }
 
 async function pickQuery(tx: Transaction, wanted: RiskPage, scope: RiskScope): Promise<SQL> {
@@ -91,8 +93,9 @@ async function pickQuery(tx: Transaction, wanted: RiskPage, scope: RiskScope): P
   return scanIds || hasState(filters) ? merge(wanted, scope, stateColumns(filters, scope)) : merge(wanted, scope, []);
 }
 
+/** The type stands behind the target in the index, whether it is asked for or not. */
 const ofTargets = (wanted: RiskPage, scope: RiskScope, targetIds: string[]): SQL =>
-  readWhole(wanted, scope, sql`risk.target_id = any(${sql.param(targetIds)}::uuid[])`);
+  readWhole(wanted, scope, sql`risk.target_id = any(${sql.param(targetIds)}::uuid[]) and risk.scan_type = any(${sql.param(scope.scanTypes)}::text[])`);
 
 const hasState = (filters: RiskFilters): boolean =>
   Boolean(filters.status || filters.is_accepted || filters["risk_definition.scan_type"] || filters["risk_definition.threat_level"]);
@@ -140,10 +143,11 @@ const merge = (wanted: RiskPage, scope: RiskScope, columns: StreamColumn[]): SQL
 /** `offset 0` keeps PostgreSQL from walking an index in the hope of meeting enough of them. */
 const readWhole = (wanted: RiskPage, scope: RiskScope, few: SQL): SQL => {
   const { workspaceId, before, limit } = wanted;
+  const isBefore = before === undefined ? sql`` : sql`and (risk.id < ${before}::uuid) is true`;
   return sql`
     select id from (
-      select risk.id from risk where risk.workspace_id = ${workspaceId}::uuid and ${few} ${conditions(wanted, scope, new Set())} offset 0) as found
-    ${before === undefined ? sql`` : sql`where id < ${before}::uuid`} order by id desc limit ${limit}`;
+      select risk.id from risk where risk.workspace_id = ${workspaceId}::uuid and ${few} ${isBefore} ${conditions(wanted, scope, new Set())} offset 0) as found
+    order by id desc limit ${limit}`;
 };
 
 /** A look at the index for each. `offset 0` keeps it from becoming a join with all of the scans' risks, once for each stream. */

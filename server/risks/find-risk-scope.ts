@@ -43,7 +43,7 @@ export const listLimits: ListLimits = {
   scanTried: 1000,
   scanWalked: 6000,
   tried: 2000,
-  walked: 25_000,
+  walked: 40_000,
   rowsRead: 10_000,
   targetsWalked: 6000,
   streams: 50,
