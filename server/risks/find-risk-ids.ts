@@ -24,7 +24,15 @@ export interface RiskPage {
 export async function findRiskIds(tx: Transaction, wanted: RiskPage): Promise<string[]> {
   const scope = await findScope(tx, { ...wanted, limits: wanted.limits ?? listLimits });
   if (!scope) return [];
-  return (await walkAll(tx, wanted, scope)) ?? (await walkScan(tx, wanted, scope)) ?? readIds(tx, await pickQuery(tx, wanted, scope));
+  const found: string[] = [];
+  let rest = wanted;
+  for (const walkNext of [walkAll, walkScan]) {
+    const { ids, end, isLast } = await walkNext(tx, rest, scope);
+    found.push(...ids);
+    if (found.length === wanted.limit || isLast) return found;
+    rest = { ...rest, before: end, limit: wanted.limit - found.length };
+  }
+  return [...found, ...(await readIds(tx, await pickQuery(tx, rest, scope)))];
 }
 
 async function readIds(tx: Transaction, query: SQL): Promise<string[]> {
@@ -32,29 +40,38 @@ async function readIds(tx: Transaction, query: SQL): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
-/** The workspace's next risks in order, in their index, which has beside the id what filters ask for. Undefined where it would take too many of them to fill the page. */
-async function walkAll(tx: Transaction, wanted: RiskPage, scope: RiskScope): Promise<string[] | undefined> {
-  if (scope.targetIds || wanted.filters["risk_definition.title"]) return undefined;
-  const { workspaceId, before, limits = listLimits } = wanted;
-  const rest = sql`from risk where risk.workspace_id = ${workspaceId}::uuid ${isWithin(scope)} ${before === undefined ? sql`` : sql`and risk.id < ${before}::uuid`}`;
-  const matching = sql`true ${conditions(wanted, scope, new Set())}`;
-  return walk(tx, { wanted, tried: limits.tried, walked: limits.walked, rest }, (most) => {
-    const next = sql`(select id, tag_set, scan_type, status, is_accepted, threat_level ${rest} order by risk.id desc limit ${most})`;
-    return sql`select risk.id from ${next} as risk where ${matching} order by risk.id desc limit ${wanted.limit}`;
+/** What was found as far as the id `end`; the rest is for another way. */
+interface Walked {
+  ids: string[];
+  end: string | undefined;
+  /** Nothing follows. */
+  isLast: boolean;
+}
+
+/** The workspace's next risks in order, in their index, which has beside the id what filters ask for. */
+async function walkAll(tx: Transaction, wanted: RiskPage, scope: RiskScope): Promise<Walked> {
+  const { limits = listLimits, workspaceId } = wanted;
+  if (scope.targetIds || wanted.filters["risk_definition.title"]) return { ids: [], end: wanted.before, isLast: false };
+  const matching = sql`from walked as risk where true ${conditions(wanted, scope, new Set())}`;
+  return walk(tx, { wanted, tried: limits.tried, walked: limits.walked, matching }, (before, most) => {
+    const isBefore = before === undefined ? sql`` : sql`and risk.id < ${before}::uuid`;
+    return sql`
+      select id, tag_set, scan_type, status, is_accepted, threat_level from risk
+      where risk.workspace_id = ${workspaceId}::uuid ${isWithin(scope)} ${isBefore} order by risk.id desc limit ${most}`;
   });
 }
 
 /** The same with the next risks of one scan, where others stand between them. */
-async function walkScan(tx: Transaction, wanted: RiskPage, { scanIds, between: _, ...scope }: RiskScope): Promise<string[] | undefined> {
-  if (scanIds?.length !== 1 || scope.targetIds) return undefined;
-  const { workspaceId, before, limits = listLimits } = wanted;
-  const rest = sql`${ofScans(scanIds)} ${before === undefined ? sql`` : sql`and risk_id < ${before}::uuid`}`;
-  const matching = sql`risk.workspace_id = ${workspaceId}::uuid ${conditions(wanted, scope, new Set())}`;
-  return walk(tx, { wanted, tried: limits.scanTried, walked: limits.scanWalked, rest }, (most) => {
-    const next = sql`(select risk_id ${rest} order by risk_id desc limit ${most})`;
-    // `offset 0` makes it a look at each; as a join PostgreSQL may walk the whole index of risks beside the scan's.
-    const each = sql`(select * from risk where risk.id = walked.risk_id offset 0)`;
-    return sql`select risk.id from ${next} as walked cross join lateral ${each} as risk where ${matching} order by walked.risk_id desc limit ${wanted.limit}`;
+async function walkScan(tx: Transaction, wanted: RiskPage, { scanIds, between: _, ...scope }: RiskScope): Promise<Walked> {
+  const { limits = listLimits, workspaceId } = wanted;
+  if (scanIds?.length !== 1 || scope.targetIds) return { ids: [], end: wanted.before, isLast: false };
+  // `offset 0` makes it a look at each; as a join PostgreSQL may walk the whole index of risks beside the scan's.
+  const each = sql`(select * from risk where risk.id = walked.id offset 0)`;
+  const matching = sql`
+    from walked cross join lateral ${each} as risk where risk.workspace_id = ${workspaceId}::uuid ${conditions(wanted, scope, new Set())}`;
+  return walk(tx, { wanted, tried: limits.scanTried, walked: limits.scanWalked, matching }, (before, most) => {
+    const isBefore = before === undefined ? sql`` : sql`and risk_id < ${before}::uuid`;
+    return sql`select risk_id as id ${ofScans(scanIds)} ${isBefore} order by risk_id desc limit ${most}`;
   });
 }
 
@@ -62,19 +79,38 @@ interface Walk {
   wanted: RiskPage;
   /** So many are looked at first: they show how many match. */
   tried: number;
-  /** At most so many. */
+  /** Where it would take more of them to fill the page, it is left to another way. */
   walked: number;
-  /** What is walked, from the page's beginning on. */
-  rest: SQL;
+  /** `from … where …` of the risks in `walked` that match. */
+  matching: SQL;
 }
 
-/** What matches among the next ones; undefined where they are not likely to fill the page, with half as many again for chance, or did not. */
-async function walk(tx: Transaction, { wanted, tried, walked, rest }: Walk, read: (most: number) => SQL): Promise<string[] | undefined> {
-  const ids = await readIds(tx, read(tried));
-  if (ids.length === wanted.limit || (await hasFewer(tx, tried, rest))) return ids;
-  if (ids.length * walked < 1.5 * wanted.limit * tried) return undefined;
-  const more = await readIds(tx, read(walked));
-  return more.length === wanted.limit ? more : undefined;
+interface Step extends Record<string, unknown> {
+  ids: string[];
+  looked: number;
+  end: string | null;
+}
+
+/** Step by step, for what matches may stand together; `next` is the query of the next ids. */
+async function walk(tx: Transaction, { wanted, tried, walked, matching }: Walk, next: (before: string | undefined, most: number) => SQL): Promise<Walked> {
+  const ids: string[] = [];
+  let end = wanted.before;
+  let looked = 0;
+  for (let most = tried; most > 0; ) {
+    const missing = wanted.limit - ids.length;
+    const { rows } = await tx.execute<Step>(sql`
+      with walked as materialized (${next(end, most)})
+      select array(select risk.id ${matching} order by risk.id desc limit ${missing}) as ids, (select count(*)::int from walked) as looked,
+        (select id from walked order by id limit 1) as end`);
+    const step = rows[0] as Step;
+    ids.push(...step.ids);
+    if (ids.length === wanted.limit || step.looked < most) return { ids, end, isLast: true };
+    looked += step.looked;
+    end = step.end ?? end;
+    const needed = Math.ceil(((wanted.limit - ids.length) * looked) / ids.length);
+    most = looked + needed > walked ? 0 : Math.min(needed, looked * 4) + tried;
+  }
+  return { ids, end, isLast: false };
 }
 
 async function pickQuery(tx: Transaction, wanted: RiskPage, scope: RiskScope): Promise<SQL> {
@@ -140,18 +176,19 @@ const merge = (wanted: RiskPage, scope: RiskScope, columns: StreamColumn[]): SQL
   return mergeStreams({ columns, from, id: sql`risk.id`, newestFirst: true, beyond: wanted.before, limit: wanted.limit });
 };
 
-/** `offset 0` keeps PostgreSQL from walking an index in the hope of meeting enough of them. */
+/** `offset 0` keeps PostgreSQL from walking an index in the hope of meeting enough of them. They are looked for in the scans last, in order, as far as the page goes. */
 const readWhole = (wanted: RiskPage, scope: RiskScope, few: SQL): SQL => {
   const { workspaceId, before, limit } = wanted;
   const isBefore = before === undefined ? sql`` : sql`and (risk.id < ${before}::uuid) is true`;
   return sql`
     select id from (
-      select risk.id from risk where risk.workspace_id = ${workspaceId}::uuid and ${few} ${isBefore} ${conditions(wanted, scope, new Set())} offset 0) as found
-    order by id desc limit ${limit}`;
+      select risk.id from risk where risk.workspace_id = ${workspaceId}::uuid and ${few} ${isBefore} ${conditions(wanted, scope, new Set(["scan_id"]))}
+      order by risk.id desc offset 0) as risk
+    where true ${isOfScans(scope)} order by id desc limit ${limit}`;
 };
 
 /** A look at the index for each. `offset 0` keeps it from becoming a join with all of the scans' risks, once for each stream. */
-const isOfScans = (scanIds: string[]): SQL => sql`and exists (select 1 ${ofScans(scanIds)} and scan_risk.risk_id = risk.id offset 0)`;
+const isOfScans = ({ scanIds }: RiskScope): SQL => (scanIds ? sql`and exists (select 1 ${ofScans(scanIds)} and scan_risk.risk_id = risk.id offset 0)` : sql``);
 
 /** The risks of scans stand between two ids; a bound for an index that has the ids in order, and for no other. */
 const isWithin = ({ between }: RiskScope): SQL => (between ? sql`and risk.id >= ${between[0]}::uuid and risk.id <= ${between[1]}::uuid` : sql``);
@@ -169,7 +206,7 @@ function conditions({ workspaceId, filters }: RiskPage, scope: RiskScope, done: 
     isOneOf("is_accepted", "boolean", filters.is_accepted),
     isOneOf("threat_level", "text", filters["risk_definition.threat_level"]),
     hasTag,
-    scope.scanIds && isOfScans(scope.scanIds),
+    done.has("scan_id") ? undefined : isOfScans(scope),
   ];
   return sql.join(
     all.filter((condition) => condition !== undefined),

@@ -40,10 +40,10 @@ export interface ListLimits {
   tagSets: number;
 }
 export const listLimits: ListLimits = {
-  scanTried: 1000,
-  scanWalked: 6000,
-  tried: 2000,
-  walked: 40_000,
+  scanTried: 500,
+  scanWalked: 3000,
+  tried: 1000,
+  walked: 10_000,
   rowsRead: 10_000,
   targetsWalked: 6000,
   streams: 50,

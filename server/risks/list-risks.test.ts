@@ -98,7 +98,18 @@ function findNaively(filters: RiskFilters): string[] {
 }
 
 /** Every way of reading a list is taken with one of these: as in production, and as where everything is many. */
-const nothing: ListLimits = { scanTried: 0, scanWalked: 0, tried: 0, walked: 0, rowsRead: 0, targetsWalked: 0, streams: 0, targetsRead: 0, tagSets: 4000 };
+const nothing: ListLimits = {
+  scanTried: 0,
+  scanWalked: 0,
+  tried: 0,
+  walked: 0,
+
+  rowsRead: 0,
+  targetsWalked: 0,
+  streams: 0,
+  targetsRead: 0,
+  tagSets: 4000,
+};
 const allLimits: Record<string, ListLimits> = {
   "as they are": listLimits,
   "nothing is few": nothing,
