@@ -119,10 +119,10 @@ async function pickQuery(tx: Transaction, wanted: RiskPage, scope: RiskScope): P
   const title = filters["risk_definition.title"];
   if (targetIds) return ofTargets(wanted, scope, targetIds);
   if (scanIds && (await hasFewer(tx, limits.rowsRead, ofScans(scanIds)))) return readWhole(wanted, scope, sql`risk.id in (select risk_id ${ofScans(scanIds)})`);
-  if (title && tagSets && (await hasFewer(tx, limits.targetsRead, ofTagSets(workspaceId, tagSets)))) return readWhole(wanted, scope, hasTagSet(tagSets));
+  if (title && tagSets && (await hasFewer(tx, limits.targetsRead, ofTagSets(workspaceId, tagSets)))) return readTagSets(wanted, scope, tagSets);
   if (title) return merge(wanted, scope, [streamsOf("title", "text", title)]);
   if (tagSets && (await hasFewer(tx, limits.targetsWalked, ofTagSets(workspaceId, tagSets))))
-    return tagSets.count > limits.streams ? readWhole(wanted, scope, hasTagSet(tagSets)) : mergeTagSets(wanted, scope, tagSets);
+    return tagSets.count > limits.streams ? readTagSets(wanted, scope, tagSets) : mergeTagSets(wanted, scope, tagSets);
   if (tagSets && !scanIds && !isNarrow(filters)) return mergeTagSets(wanted, scope, tagSets);
   const shared = tagSets && scanIds && (await findScannedTargets(tx, { tagSets, scanIds, most: limits.targetsRead }));
   if (shared) return ofTargets(wanted, scope, shared);
@@ -150,8 +150,8 @@ const ofScans = (scanIds: string[]): SQL => sql`from scan_risk where scan_id ${i
 const ofTagSets = (workspaceId: string, tagSets: TagSets): SQL =>
   sql`from target where target.workspace_id = ${workspaceId}::uuid and target.tag_set = any(array(${tagSets.select}))`;
 
-/** As a key of an index. */
-const hasTagSet = (tagSets: TagSets): SQL => sql`risk.tag_set = any(array(${tagSets.select}))`;
+const readTagSets = (wanted: RiskPage, scope: RiskScope, { select }: TagSets): SQL =>
+  readWhole(wanted, scope, sql`risk.tag_set = any(array(${select}))`, ["tag_set"]);
 
 const mergeTagSets = (wanted: RiskPage, scope: RiskScope, { select, count }: TagSets): SQL =>
   merge(wanted, scope, [{ name: "tag_set", values: select, count }]);
@@ -176,13 +176,13 @@ const merge = (wanted: RiskPage, scope: RiskScope, columns: StreamColumn[]): SQL
   return mergeStreams({ columns, from, id: sql`risk.id`, newestFirst: true, beyond: wanted.before, limit: wanted.limit });
 };
 
-/** `offset 0` keeps PostgreSQL from walking an index in the hope of meeting enough of them. They are looked for in the scans last, in order, as far as the page goes. */
-const readWhole = (wanted: RiskPage, scope: RiskScope, few: SQL): SQL => {
+/** `offset 0` keeps PostgreSQL from walking an index in the hope of meeting enough of them. They are looked for in the scans last, in order, as far as the page goes. `done` names the filters that `few` has already. */
+const readWhole = (wanted: RiskPage, scope: RiskScope, few: SQL, done: string[] = []): SQL => {
   const { workspaceId, before, limit } = wanted;
   const isBefore = before === undefined ? sql`` : sql`and (risk.id < ${before}::uuid) is true`;
   return sql`
     select id from (
-      select risk.id from risk where risk.workspace_id = ${workspaceId}::uuid and ${few} ${isBefore} ${conditions(wanted, scope, new Set(["scan_id"]))}
+      select risk.id from risk where risk.workspace_id = ${workspaceId}::uuid and ${few} ${isBefore} ${conditions(wanted, scope, new Set([...done, "scan_id"]))}
       order by risk.id desc offset 0) as risk
     where true ${isOfScans(scope)} order by id desc limit ${limit}`;
 };
