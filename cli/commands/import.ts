@@ -1,10 +1,11 @@
+import { randomUUID } from "node:crypto";
 import { openAsBlob } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { ScanType } from "@periscan/contract/scan.ts";
 import type { Client } from "@periscan/sdk/client.ts";
 import { Argument, type Command } from "commander";
-import { openSession } from "../session.ts";
+import { openSession, withLiveSession } from "../session.ts";
 import { UserError } from "../user-error.ts";
 import { readType, showEnd, waitForEnd, watchInterrupts } from "./scan.ts";
 
@@ -44,10 +45,14 @@ async function runImport(type: ScanType, path: string, options: Options): Promis
   const first = await openSession();
   let session = first;
   try {
-    const sourceId = await ensureSource(first.client, options.source);
     const target = options.target === undefined ? {} : { target: options.target };
-    const scan = await first.client.results.import({ type, sourceId, file, fileName: basename(path), ...target });
-    const ended = await waitForEnd(first, scan.id, interrupted);
+    const idempotencyKey = randomUUID();
+    const started = await withLiveSession(first, async ({ client }) => {
+      const sourceId = await ensureSource(client, options.source);
+      return client.results.import({ type, sourceId, file, fileName: basename(path), ...target }, { idempotencyKey });
+    });
+    session = started.session;
+    const ended = await waitForEnd(session, started.value.id, interrupted);
     session = ended.session;
     session = await showEnd(session, ended.scan, options);
   } finally {

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { type Scan, ScanType } from "@periscan/contract/scan.ts";
 import { ScanDocument } from "@periscan/contract/scan-document.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
@@ -113,13 +114,16 @@ async function runScan(type: ScanType, targets: string[], options: Options): Pro
       ...login,
       options: readOptions(type, { ...options.option, ...(options.ports === undefined ? {} : { ports: options.ports }) }),
     };
-    const scan = await startScan(first.client, request);
+    const idempotencyKey = randomUUID();
+    const started = await withLiveSession(first, ({ client }) => startScan(client, request, idempotencyKey));
+    session = started.session;
+    const scan = started.value;
     if (!options.wait) {
       if (options.json) printJson({ scan, risks: [], files: [] });
       else console.log(`${scan.id}\nperiscan scan show ${scan.id}`);
       return;
     }
-    const ended = await waitForEnd(first, scan.id, interrupted);
+    const ended = await waitForEnd(session, scan.id, interrupted);
     session = ended.session;
     if (ended.scan.state === "OVER_LIMIT") return reportOverLimit(ended.scan, options);
     session = await showEnd(session, ended.scan, options);
@@ -136,9 +140,9 @@ function reportOverLimit(scan: Scan, { json }: Options): void {
 }
 
 /** An engine that is missing is no wrong use of the command: exit code 1. */
-async function startScan(client: Client, request: NewScan): Promise<Scan> {
+async function startScan(client: Client, request: NewScan, idempotencyKey: string): Promise<Scan> {
   try {
-    return await client.scans.create(request);
+    return await client.scans.create(request, { idempotencyKey });
   } catch (error) {
     if (error instanceof ApiError && error.code === "engine.missing") throw new UserError(error.message, { cause: error });
     throw error;

@@ -1,9 +1,11 @@
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
-import { createServer, type Server } from "node:net";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { readStartTicks } from "@periscan/engines/kit/process-identity.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { findPostgres, findProcesses, isNmap, makeDataFolder, runCommand, startCommand, startTestPlatform, until } from "../platform.ts";
 import { labPlugins } from "../targets/openvas/openvas-lab.ts";
@@ -139,17 +141,30 @@ test("`up` serves commands beside it, takes its folder for itself, and stops who
   await platform[Symbol.asyncDispose]();
 });
 
+test("a command whose platform ends before it took the scan starts one of its own, and scans once", async () => {
+  const runtimeFile = join(dataFolder, "server.json");
+  const ending = createHttpServer((request) => {
+    rmSync(runtimeFile, { force: true });
+    ending.close();
+    request.socket.destroy();
+  });
+  ending.listen(0, "127.0.0.1");
+  await once(ending, "listening");
+  const url = `http://127.0.0.1:${(ending.address() as AddressInfo).port}`;
+  const before = JSON.parse((await run("scans", "--json")).out).length;
+  writeFileSync(runtimeFile, JSON.stringify({ pid: process.pid, startTicks: readStartTicks(process.pid), url }));
+  const { code, err } = await run("scan", "NMAP", "127.0.0.1", "--ports", `${port}`, "--output", output);
+  expect([code, err]).toEqual([0, ""]);
+  expect(JSON.parse((await run("scans", "--json")).out)).toHaveLength(before + 1);
+});
+
 test("commands that start at once share one platform, and go on when the one that ran it ends", async () => {
   const runs = await Promise.all(
     ["127.0.0.1", "127.0.0.2", "127.0.0.3"].map((target, index) =>
       run("scan", "NMAP", target, "--ports", `1-${1 + 20_000 * index}`, "--option", "service_detection=false", "--output", output),
     ),
   );
-  expect(runs.map(({ code, err }) => [code, err])).toEqual([
-    [0, ""],
-    [0, ""],
-    [0, ""],
-  ]);
+  expect(runs.map(({ code, err }) => `${code}${err}`)).toEqual(["0", "0", "0"]);
   expect(findProcesses(dataFolder)).toEqual([]);
   expect(findPostgres(dataFolder)).toBeUndefined();
 });
