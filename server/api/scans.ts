@@ -62,14 +62,8 @@ export function addScanRoutes(app: TypedApp, services: Services): void {
         )
         .orderBy(desc(scan.id))
         .limit(page_size + 1);
-      const presented = new Map(
-        (
-          await presentScans(
-            db,
-            rows.slice(0, page_size).map(({ id }) => id),
-          )
-        ).map((row) => [row.id, row]),
-      );
+      const ids = rows.slice(0, page_size).map(({ id }) => id);
+      const presented = new Map((await presentScans(db, ids)).map((row) => [row.id, row]));
       return makePage(rows, page_size, ({ id }) => presented.get(id) as Scan);
     },
   );
@@ -93,16 +87,13 @@ export function addScanRoutes(app: TypedApp, services: Services): void {
 }
 
 async function find(db: Database | Transaction, id: string, workspaceId: string): Promise<Scan> {
-  const rows = isId(id)
+  const [row] = isId(id)
     ? await db
         .select({ id: scan.id })
         .from(scan)
         .where(and(eq(scan.id, id), eq(scan.workspaceId, workspaceId)))
     : [];
-  const [presented] = await presentScans(
-    db,
-    rows.map((row) => row.id),
-  );
+  const [presented] = row ? await presentScans(db, [row.id]) : [];
   if (!presented) throw notFound("scan");
   return presented;
 }

@@ -46,15 +46,16 @@ export function mergeStreams(merge: Merge): SQL {
     columns.map(({ name, values }) => sql`(${values}) as ${sql.raw(`${name}(${name})`)}`),
     sql` cross join `,
   );
-  const onPageOrAll = newestFirst
-    ? sql`and ${id} >= coalesce((select id from page_end), ${leastId}::uuid)`
-    : sql`and ${id} <= coalesce((select id from page_end), ${greatestId}::uuid)`;
-  const onPage = (place: SQL) => sql`(not exists (select 1 from page_end) or ${place} ${newestFirst ? sql`>=` : sql`<=`} (select id from page_end))`;
+  // Fewer rows than a page have no end of it: then all are on it.
+  const onPage = (place: SQL) =>
+    newestFirst
+      ? sql`${place} >= coalesce((select id from page_end), ${leastId}::uuid)`
+      : sql`${place} <= coalesce((select id from page_end), ${greatestId}::uuid)`;
   return sql`
     with stream as materialized (select * from ${combinations}),
     first_look as materialized (select stream.*, array(${rows(begin, few)}) as ids from stream),
     page_end as materialized (select id from first_look, unnest(ids) as id order by id ${order} offset ${limit - 1} limit 1),
-    second_look as (select more.id from first_look as stream cross join lateral (${rows(last, limit, onPageOrAll)}) as more where ${last} is not null and ${onPage(last)})
+    second_look as (select more.id from first_look as stream cross join lateral (${rows(last, limit, sql`and ${onPage(id)}`)}) as more where ${last} is not null and ${onPage(last)})
     select id from (
       select first.id from first_look, unnest(ids) as first(id) where ${onPage(sql`first.id`)} union all select second.id from second_look as second
     ) as found order by id ${order} limit ${limit}`;

@@ -1,5 +1,5 @@
-import { sql } from "drizzle-orm";
 import type { Database, Transaction } from "../db/connect.ts";
+import { isOneOf } from "../db/is-one-of.ts";
 import { risk } from "../db/schema.ts";
 import { findRiskIds, type RiskPage } from "./find-risk-ids.ts";
 import { type RiskRow, selectRisks } from "./present-risk.ts";
@@ -11,5 +11,5 @@ export async function listRisks(db: Database, wanted: RiskPage): Promise<RiskRow
 
 async function loadPage(tx: Transaction, wanted: RiskPage): Promise<RiskRow[]> {
   const ids = await findRiskIds(tx, wanted);
-  return ids.length === 0 ? [] : selectRisks(tx, sql`${risk.id} = any(${sql.param(ids)}::uuid[])`);
+  return ids.length === 0 ? [] : selectRisks(tx, isOneOf(risk.id, ids));
 }

@@ -3,6 +3,7 @@ import type { RiskEvent, RiskEventType } from "@periscan/contract/risk-event.ts"
 import { sql } from "drizzle-orm";
 import { ApiError } from "../api-error.ts";
 import type { Database } from "../db/connect.ts";
+import { isoTime } from "../db/iso-time.ts";
 
 interface EventRow extends Record<string, unknown> {
   id: string;
@@ -35,15 +36,13 @@ export async function loadHistory(db: Database, { riskId, pageSize, pageToken }:
   const older = before === undefined ? sql`` : sql`where (event.at, event.id) < (${before.at}::timestamptz, ${before.id})`;
   const { rows } = await db.execute<EventRow>(sql`
     with ${looks(riskId)}, ${decisions(riskId)}, event as (${scanEvents} union all ${levelEvents} union all ${decisionEvents} union all ${endEvents})
-    select id, type, to_char(at at time zone 'utc', ${isoFormat}) as at, scan_id, scan_type, threat_level, previous_threat_level, author, key_name, kind, reason,
-      note, to_char(expires_at at time zone 'utc', ${isoFormat}) as expires_at
+    select id, type, ${isoTime(sql`at`)} as at, scan_id, scan_type, threat_level, previous_threat_level, author, key_name, kind, reason,
+      note, ${isoTime(sql`expires_at`)} as expires_at
     from event ${older} order by event.at desc, event.id desc limit ${pageSize + 1}`);
   const data = rows.slice(0, pageSize).map(present);
   const last = data.at(-1);
   return rows.length > pageSize && last ? { data, next_page_token: Buffer.from(`${last.at}|${last.id}`).toString("base64url") } : { data };
 }
-
-const isoFormat = 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"';
 
 /**
  * What each scan did to the risk and which threat level it saw, with the level that was seen before. A file from before the risk was known, and one that
