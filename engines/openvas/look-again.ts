@@ -4,7 +4,7 @@ import type { FeedIndex } from "./feed.ts";
 import { type OpenvasOptions, Options } from "./options.ts";
 import type { HostReport } from "./read-outcome.ts";
 import { Reading } from "./reading.ts";
-import { openScan } from "./remote-scan.ts";
+import { describeInterruption, openScan } from "./remote-scan.ts";
 import type { UsedScanner } from "./use-scanner.ts";
 
 /** What tells of an open port, in Greenbone's feed and in small ones of one's own. */
@@ -51,13 +51,9 @@ async function scanOnce(order: Parameters<typeof openScan>[0]): Promise<HostRepo
         reading.take(state);
         if (state.status === "finished") return [...reading.takeEnded(), ...reading.takeRest()];
         if (state.status === "stopped" || state.status === "interrupted")
-          throw new EngineError(
-            "engine.interrupted",
-            `The scanner interrupted the last look at the hosts: its process ended before that did, or was killed, for example for want of memory. ${reading.errors.join(" ")}`.trim(),
-            {
-              retry: true,
-            },
-          );
+          throw new EngineError("engine.interrupted", `${describeInterruption("the last look at the hosts")} ${reading.errors.join(" ")}`.trim(), {
+            retry: true,
+          });
       }
       if (performance.now() > deadline)
         throw new EngineError("engine.no_answer", "The scanner did not end its last look at the hosts in time.", { retry: true });

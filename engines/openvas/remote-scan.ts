@@ -30,6 +30,10 @@ const requestSeconds = 60;
 const answerBytes = 256 * 1024 ** 2;
 const resultsPerPoll = 1000;
 
+/** What the state `interrupted` of a scan means; the scanner itself may say nothing. */
+export const describeInterruption = (what: string): string =>
+  `The scanner interrupted ${what}: its process ended before that did, or was killed, for example for want of memory.`;
+
 /** Starts a scan with an id of its own. */
 export async function openScan(order: ScanOrder): Promise<RemoteScan> {
   const id = randomUUID();

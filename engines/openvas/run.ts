@@ -8,7 +8,7 @@ import type { OpenvasOptions } from "./options.ts";
 import { OspRefusal } from "./osp-client.ts";
 import { type HostReport, type RunFacts, readOutcome } from "./read-outcome.ts";
 import { Reading } from "./reading.ts";
-import { openScan, type RemoteScan } from "./remote-scan.ts";
+import { describeInterruption, openScan, type RemoteScan } from "./remote-scan.ts";
 import { createTestCatalogue, type TestCatalogue } from "./test-catalogue.ts";
 import { type UsedScanner, useScanner } from "./use-scanner.ts";
 import { writeHostResults } from "./write-result.ts";
@@ -159,10 +159,7 @@ function describeFeed(index: FeedIndex, changed: boolean): FeedCoverage {
 
 function explainEnd(status: string, errors: string[]): EngineError {
   const said = errors.length > 0 ? ` It said: ${errors.join(" ").slice(0, 1000)}` : "";
-  const message =
-    status === "stopped"
-      ? "Somebody stopped the scan in the scanner."
-      : "The scanner interrupted the scan: its process ended before the scan did, or was killed, for example for want of memory.";
+  const message = status === "stopped" ? "Somebody stopped the scan in the scanner." : describeInterruption("the scan");
   return new EngineError(status === "stopped" ? "engine.stopped" : "engine.interrupted", `${message}${said}`, { retry: true });
 }
 
