@@ -369,8 +369,9 @@ export const risk = pgTable(
     foreignKey({ name: "risk_target", columns: [table.targetId, table.tagSet], foreignColumns: [target.id, target.tagSet] })
       .onUpdate("cascade")
       .onDelete("cascade"),
+    // Migration 0013 includes id, status, is_accepted and threat_level, for which drizzle has no word: the risks of a few targets are read from it alone.
     unique("risk_identity").on(table.targetId, table.scanType, table.key),
-    // Each list is read from one of these four in the order of ids (find-risk-ids.ts). What stands behind the id is looked at without the row.
+    // Each other list is read from one of these four in the order of ids (find-risk-ids.ts). What stands behind the id is looked at without the row.
     index("risk_page").on(table.workspaceId, table.id, table.tagSet, table.scanType, table.status, table.isAccepted, table.threatLevel),
     index("risk_state").on(table.workspaceId, table.scanType, table.status, table.isAccepted, table.threatLevel, table.id, table.tagSet),
     index("risk_tags").on(table.workspaceId, table.tagSet, table.id, table.scanType, table.status, table.isAccepted, table.threatLevel),

@@ -118,7 +118,8 @@ async function pickQuery(tx: Transaction, wanted: RiskPage, scope: RiskScope): P
   const { targetIds, scanIds, tagSets } = scope;
   const title = filters["risk_definition.title"];
   if (targetIds) return ofTargets(wanted, scope, targetIds);
-  if (scanIds && (await hasFewer(tx, limits.rowsRead, ofScans(scanIds)))) return readWhole(wanted, scope, sql`risk.id in (select risk_id ${ofScans(scanIds)})`);
+  if (scanIds && (await hasFewer(tx, limits.rowsRead, ofScans(scanIds))))
+    return readWhole(wanted, scope, sql`risk.workspace_id = ${workspaceId}::uuid and risk.id in (select risk_id ${ofScans(scanIds)})`);
   if (title && tagSets && (await hasFewer(tx, limits.targetsRead, ofTagSets(workspaceId, tagSets)))) return readTagSets(wanted, scope, tagSets);
   if (title) return merge(wanted, scope, [streamsOf("title", "text", title)]);
   if (tagSets && (await hasFewer(tx, limits.targetsWalked, ofTagSets(workspaceId, tagSets))))
@@ -129,7 +130,7 @@ async function pickQuery(tx: Transaction, wanted: RiskPage, scope: RiskScope): P
   return scanIds || hasState(filters) ? merge(wanted, scope, stateColumns(filters, scope)) : merge(wanted, scope, []);
 }
 
-/** The type stands behind the target in the index, whether it is asked for or not. */
+/** They are the workspace's own, and their index has no workspace. The type stands behind the target in it, whether it is asked for or not. */
 const ofTargets = (wanted: RiskPage, scope: RiskScope, targetIds: string[]): SQL =>
   readWhole(wanted, scope, sql`risk.target_id = any(${sql.param(targetIds)}::uuid[]) and risk.scan_type = any(${sql.param(scope.scanTypes)}::text[])`);
 
@@ -151,7 +152,7 @@ const ofTagSets = (workspaceId: string, tagSets: TagSets): SQL =>
   sql`from target where target.workspace_id = ${workspaceId}::uuid and target.tag_set = any(array(${tagSets.select}))`;
 
 const readTagSets = (wanted: RiskPage, scope: RiskScope, { select }: TagSets): SQL =>
-  readWhole(wanted, scope, sql`risk.tag_set = any(array(${select}))`, ["tag_set"]);
+  readWhole(wanted, scope, sql`risk.workspace_id = ${wanted.workspaceId}::uuid and risk.tag_set = any(array(${select}))`, ["tag_set"]);
 
 const mergeTagSets = (wanted: RiskPage, scope: RiskScope, { select, count }: TagSets): SQL =>
   merge(wanted, scope, [{ name: "tag_set", values: select, count }]);
@@ -178,11 +179,11 @@ const merge = (wanted: RiskPage, scope: RiskScope, columns: StreamColumn[]): SQL
 
 /** `offset 0` keeps PostgreSQL from walking an index in the hope of meeting enough of them. They are looked for in the scans last, in order, as far as the page goes. `done` names the filters that `few` has already. */
 const readWhole = (wanted: RiskPage, scope: RiskScope, few: SQL, done: string[] = []): SQL => {
-  const { workspaceId, before, limit } = wanted;
+  const { before, limit } = wanted;
   const isBefore = before === undefined ? sql`` : sql`and (risk.id < ${before}::uuid) is true`;
   return sql`
     select id from (
-      select risk.id from risk where risk.workspace_id = ${workspaceId}::uuid and ${few} ${isBefore} ${conditions(wanted, scope, new Set([...done, "scan_id"]))}
+      select risk.id from risk where ${few} ${isBefore} ${conditions(wanted, scope, new Set([...done, "scan_id"]))}
       order by risk.id desc offset 0) as risk
     where true ${isOfScans(scope)} order by id desc limit ${limit}`;
 };

@@ -5,6 +5,7 @@ import { sql } from "drizzle-orm";
 import type { Database, Transaction } from "../db/connect.ts";
 import { isOneOf } from "../db/is-one-of.ts";
 import { isoTime } from "../db/iso-time.ts";
+import { readTogether } from "../db/read-together.ts";
 import { result, scan, scanRisk, scanTarget } from "../db/schema.ts";
 
 // What is shown is read as the database driver gives it, dates as text: a page of scans has thousands of rows, of which drizzle would map each column.
@@ -70,14 +71,19 @@ async function loadFiles(db: Database | Transaction, scanIds: string[]) {
   return rows;
 }
 
-/** These scans as the API shows them, newest first; four queries however many there are. */
+/** These scans as the API shows them, newest first; four queries however many there are. The scans first: of one that is final, so is what is read after it. */
 export async function presentScans(db: Database | Transaction, ids: string[]): Promise<Scan[]> {
   if (ids.length === 0) return [];
-  // One after the other: in a transaction they share one connection.
   const heads = await loadHeads(db, ids);
-  const targets = Map.groupBy(await loadShownTargets(db, ids), ({ scan_id }) => scan_id);
-  const files = Map.groupBy(await loadFiles(db, ids), ({ scan_id }) => scan_id);
-  const risks = Map.groupBy(await loadChanges(db, ids), ({ scan_id }) => scan_id);
+  const [targetRows, fileRows, changeRows] = await readTogether(
+    db,
+    () => loadShownTargets(db, ids),
+    () => loadFiles(db, ids),
+    () => loadChanges(db, ids),
+  );
+  const targets = Map.groupBy(targetRows, ({ scan_id }) => scan_id);
+  const files = Map.groupBy(fileRows, ({ scan_id }) => scan_id);
+  const risks = Map.groupBy(changeRows, ({ scan_id }) => scan_id);
   return heads.map((row) => {
     const changes = (change: string) =>
       risks
