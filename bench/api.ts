@@ -1,5 +1,7 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import http from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -56,13 +58,16 @@ async function startServer(databaseUrl: string): Promise<Server> {
   return { url: await waitForUrl(child), stop: () => stopProcess(child, "SIGTERM") };
 }
 
-/** One request as most HTTP clients send it; answers how long it took and how many rows came. */
+const agent = new http.Agent({ keepAlive: true });
+
+/** One request, from its first byte to the answer's last; answers how many rows came. `fetch` would add a tenth of its own: it takes large answers through streams. */
 async function ask(base: string, { path }: Cell): Promise<{ milliseconds: number; rows: number; first: string | undefined }> {
   const startedAt = performance.now();
-  const response = await fetch(new URL(path, base), { headers: { "x-hostedscan-api-key": key, "accept-encoding": "identity" } });
-  const text = await response.text();
+  const request = http.get(new URL(path, base), { agent, headers: { "x-hostedscan-api-key": key } });
+  const [response] = (await once(request, "response")) as [http.IncomingMessage];
+  const text = Buffer.concat(await response.toArray()).toString();
   const milliseconds = performance.now() - startedAt;
-  if (response.status !== 200) throw new Error(`${path}: ${response.status} ${text.slice(0, 300)}`);
+  if (response.statusCode !== 200) throw new Error(`${path}: ${response.statusCode} ${text.slice(0, 300)}`);
   const { data } = JSON.parse(text) as { data: { id: string }[] };
   return { milliseconds, rows: data.length, first: data[0]?.id };
 }
@@ -121,4 +126,5 @@ process.exitCode = late.length === 0 && unplanned.length === 0 && wrong.size ===
 await pool.end();
 await keys.close();
 await postgres.stop();
+agent.destroy();
 if (!options.keep) rmSync(folder, { recursive: true, force: true });
