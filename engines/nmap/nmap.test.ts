@@ -1,5 +1,8 @@
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { createInterface } from "node:readline";
+import type { Observation } from "@periscan/contract/outcome.ts";
 import type { ScanType } from "@periscan/contract/scan.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { EngineEvent, PinnedTarget, RunContext } from "../kit/engine.ts";
@@ -9,7 +12,8 @@ import { pinForTest, runForTest, testEnginesFolder } from "../kit/testing.ts";
 import { covers, describeCoverage } from "./coverage.ts";
 import { nmap, nmapUdp } from "./index.ts";
 import { TcpOptions } from "./options.ts";
-import { connectNote } from "./read-outcome.ts";
+import type { NmapHost } from "./read-nmap-xml.ts";
+import { connectNote, isSilentWhereKnown, secondLookNote } from "./read-outcome.ts";
 import { buildArguments } from "./run.ts";
 import { createRunner } from "./runner.ts";
 import { assessPort } from "./threat-levels.ts";
@@ -98,6 +102,30 @@ test("Nmap gets addresses alone, behind the end of its options", () => {
   expect(args).toContain("-n");
 });
 
+/** A listening port whose queue is full, which Linux answers with silence, until `empty` lets it accept. */
+async function startFullPort(): Promise<AsyncDisposable & { number: number; empty(): void }> {
+  const program = `
+import socket, sys
+port = socket.create_server(("127.0.0.1", 0), backlog=0)
+waiting = socket.create_connection(port.getsockname())
+print(port.getsockname()[1], flush=True)
+if sys.stdin.readline():
+    while True:
+        port.accept()[0].close()
+`;
+  const child = spawn("python3", ["-c", program], { stdio: ["pipe", "pipe", "inherit"] });
+  const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
+  return {
+    number: Number(line),
+    empty: () => child.stdin.write("\n"),
+    [Symbol.asyncDispose]: async () => {
+      const gone = once(child, "exit");
+      child.kill("SIGKILL");
+      await gone;
+    },
+  };
+}
+
 describe("the real Nmap on loopback", () => {
   const servers = [createServer((socket) => socket.on("error", () => {}).end("220 ready\r\n")), createServer((socket) => socket.on("error", () => {}))];
   let ports: number[] = [];
@@ -152,6 +180,51 @@ describe("the real Nmap on loopback", () => {
       { signal: abort.signal, log: () => setImmediate(() => abort.abort(new Error("cancelled"))) },
     );
     await expect(scanning).rejects.toThrow("cancelled");
+  });
+
+  const service = (port: number, protocol: "tcp" | "udp" = "tcp"): Observation => {
+    const scope = `${protocol}/${port}`;
+    return { kind: "service", key: scope, scope, protocol, port, tls: false, cpe: [] };
+  };
+
+  test("looks once more where a port that was open is silent, and then only at that host", async () => {
+    await using port = await startFullPort();
+    const open = (known: Observation[], log: RunContext["log"]) =>
+      scan([{ ...pinForTest("127.0.0.1"), known }, pinForTest("::1")], { ports: `${port.number},${ports[0]}`, service_detection: false }, { log });
+    const read = (events: EngineEvent[]) =>
+      outcomes(events).map(({ targetId, outcome }) => [targetId, outcome.detections.length, outcome.notes.filter((note) => note === secondLookNote).length]);
+    const said: string[] = [];
+    expect(read(await open([service(ports[0] ?? 0), service(1), service(port.number, "udp")], (message) => said.push(message)))).toEqual([
+      ["127.0.0.1", 1, 0],
+      ["::1", 0, 0],
+    ]);
+    expect(read(await open([service(port.number)], (message) => said.push(message)))).toEqual([
+      ["127.0.0.1", 1, 1],
+      ["::1", 0, 0],
+    ]);
+    const answersNow = (message: string) => message === "nmap looks once more" && port.empty();
+    expect(read(await open([service(port.number)], answersNow))).toEqual([
+      ["127.0.0.1", 2, 1],
+      ["::1", 0, 0],
+    ]);
+    expect(said.filter((message) => message === "nmap looks once more").length).toBe(1);
+  });
+
+  test("takes silence for the end of nothing where all of the host is silent, or where the port answered", () => {
+    const run = { type: "NMAP" as const, options: options({}), ports: "1-1000", usesConnect: false };
+    const host = { address: "192.0.2.1", isUp: true, upReason: "echo-reply", timedOut: false, ports: [], extraPorts: [] };
+    const silent = (change: Partial<NmapHost>, type: ScanType = "NMAP") => isSilentWhereKnown({ ...host, ...change }, { ...run, type }, [service(80)]);
+    const port = (number: number, state: string) => ({ protocol: "tcp" as const, number, state, reason: "" });
+    expect(silent({ isUp: false })).toBe(true);
+    expect(silent({ isUp: false }, "NMAP_UDP")).toBe(true);
+    expect(silent({ ports: [port(22, "open"), port(80, "filtered")] })).toBe(true);
+    expect(silent({ ports: [port(22, "open")], extraPorts: [{ state: "filtered", count: 998, ports: "1-21,23-1000" }] })).toBe(true);
+    expect(silent({ ports: [port(80, "open")] })).toBe(false);
+    expect(silent({ extraPorts: [{ state: "closed", count: 1000, ports: "1-1000" }] })).toBe(false);
+    expect(silent({ ports: [port(80, "filtered")] })).toBe(false);
+    expect(silent({ ports: [port(22, "open"), port(80, "filtered")], timedOut: true })).toBe(false);
+    expect(silent({ ports: [port(22, "open"), port(80, "filtered")] }, "NMAP_UDP")).toBe(false);
+    expect(isSilentWhereKnown({ ...host, isUp: false }, run, [])).toBe(false);
   });
 
   test("that reaches a ceiling of memory or output fails with what to do", async () => {

@@ -1,6 +1,6 @@
 import type { Detection, Observation, Outcome } from "@periscan/contract/outcome.ts";
 import type { ScanType } from "@periscan/contract/scan.ts";
-import { formatPorts, parsePorts } from "../kit/port-list.ts";
+import { formatPorts, hasPort, parsePorts } from "../kit/port-list.ts";
 import type { Coverage } from "./coverage.ts";
 import { isUdp, type NmapOptions } from "./options.ts";
 import type { NmapHost, NmapPort, NmapService } from "./read-nmap-xml.ts";
@@ -17,6 +17,8 @@ export interface RunFacts {
 }
 
 export const connectNote = "Scanned by full connections, because Nmap had no raw sockets: slower, and more visible to the host.";
+
+export const secondLookNote = "Looked at twice: the first time something that was there before did not answer.";
 
 /** What one host of Nmap's output tells of its target. Never complete where nothing was looked at. */
 export function readOutcome(host: NmapHost, run: RunFacts): Outcome {
@@ -44,6 +46,19 @@ export function readOutcome(host: NmapHost, run: RunFacts): Outcome {
   return { kind: "complete", notes, coverage, detections, observations };
 }
 
+/**
+ * Whether only silence says that something known is gone. To Nmap a network that stands still for three seconds looks like a firewall (measured): ports that
+ * are open would be lost, and their risks closed. A port that answers as closed is closed; one of UDP is never taken for closed where it is silent; and where
+ * no port answered, nothing closes.
+ */
+export function isSilentWhereKnown(host: NmapHost, { type, ports }: RunFacts, known: Observation[]): boolean {
+  const services = known.filter((seen) => seen.kind === "service");
+  if (!host.isUp) return services.length > 0;
+  if (isUdp(type) || host.timedOut || !hasAnswer(host)) return false;
+  const silent = parsePorts(listSilent(host, ports)) ?? [];
+  return services.some(({ protocol, port }) => protocol === "tcp" && hasPort(silent, port));
+}
+
 function describeDown({ upReason }: NmapHost, { options }: RunFacts): string {
   const why = upReason === "" || upReason === "no-response" ? "It did not answer" : `It did not answer (${upReason})`;
   return options.host_discovery
@@ -58,11 +73,11 @@ const hasAnswer = (host: NmapHost): boolean =>
   host.ports.some(({ state }) => answers.has(state)) || host.extraPorts.some(({ state, count }) => answers.has(state) && count > 0);
 
 function readCoverage(host: NmapHost, { type, ports }: RunFacts, answered: boolean): Coverage {
-  return isUdp(type) ? { protocol: "udp", ports, answered, unsure: listUnsure(host, ports) } : { protocol: "tcp", ports, answered, unsure: "" };
+  return isUdp(type) ? { protocol: "udp", ports, answered, unsure: listSilent(host, ports) } : { protocol: "tcp", ports, answered, unsure: "" };
 }
 
-/** UDP ports without an answer. Where an old Nmap does not list them, all ports are unsure. */
-function listUnsure(host: NmapHost, ports: string): string {
+/** Ports without an answer, as ranges. Where an old Nmap does not list them, all are. */
+function listSilent(host: NmapHost, ports: string): string {
   const single = host.ports.filter(({ state }) => state !== "open" && state !== "closed").map(({ number }) => `${number}`);
   const groups = host.extraPorts.filter(({ state, count }) => !answers.has(state) && count > 0).map((group) => group.ports ?? ports);
   const ranges = [...single, ...groups];

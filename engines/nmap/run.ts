@@ -5,7 +5,7 @@ import { type EngineProcess, startProcess } from "../kit/start-process.ts";
 import { findPrivilege, rawSocketsMissing } from "./install.ts";
 import { isUdp, type NmapOptions } from "./options.ts";
 import { type NmapEvent, readNmapXml } from "./read-nmap-xml.ts";
-import { type RunFacts, readOutcome } from "./read-outcome.ts";
+import { isSilentWhereKnown, type RunFacts, readOutcome, secondLookNote } from "./read-outcome.ts";
 
 /** One Nmap for the task's IPv4 addresses, then one for its IPv6 addresses. */
 export async function* runNmap(task: EngineTask, context: RunContext): AsyncIterable<EngineEvent> {
@@ -22,7 +22,18 @@ export async function* runNmap(task: EngineTask, context: RunContext): AsyncIter
   }
 }
 
+/** Hosts that were silent where something is known to be are looked at once more, whole, and that look alone counts. */
 async function* runFamily(task: EngineTask, targets: PinnedTarget[], context: RunContext): AsyncIterable<EngineEvent> {
+  const silent = yield* look(task, targets, context, "first");
+  if (silent.length === 0) return;
+  context.log("nmap looks once more", { targets: silent.length });
+  for await (const event of look(task, silent, context, "second")) if (event.kind === "outcome") yield event;
+}
+
+type Look = "first" | "second";
+
+/** One Nmap over these targets. Answers those to look at once more, of which it yields no outcome: only a first look has any. */
+async function* look(task: EngineTask, targets: PinnedTarget[], context: RunContext, turn: Look): AsyncGenerator<EngineEvent, PinnedTarget[]> {
   const file = findProgram("nmap");
   if (!file) throw new EngineError("engine.missing", "Nmap is not installed. `./periscan engines install nmap` installs it.", { retry: true });
   const privilege = findPrivilege();
@@ -34,7 +45,7 @@ async function* runFamily(task: EngineTask, targets: PinnedTarget[], context: Ru
   const { memoryBytes, outputBytes } = context.limits;
   const nmap = startProcess({ title: "Nmap", file, args, memoryBytes, outputBytes, signal: context.signal });
   const run: RunFacts = { type: task.type, options, ports: "", usesConnect: !privilege.raw };
-  const reading = new Reading(run, byAddress);
+  const reading = new Reading(run, byAddress, turn);
   try {
     for await (const event of readNmapXml(nmap.output)) yield* reading.take(event);
   } catch (error) {
@@ -44,6 +55,7 @@ async function* runFamily(task: EngineTask, targets: PinnedTarget[], context: Ru
   }
   const end = await nmap.ended;
   if (!reading.succeeded || end.exitCode !== 0) throw await explainEnd(nmap);
+  return reading.silent;
 }
 
 interface Arguments {
@@ -105,12 +117,16 @@ class Reading {
   readonly run: RunFacts;
   readonly targets: Map<string, PinnedTarget[]>;
   readonly count: number;
+  readonly turn: Look;
+  /** Targets to look at once more. */
+  readonly silent: PinnedTarget[] = [];
   #done = 0;
   #fraction = 0;
 
-  constructor(run: RunFacts, targets: Map<string, PinnedTarget[]>) {
+  constructor(run: RunFacts, targets: Map<string, PinnedTarget[]>, turn: Look) {
     this.run = run;
     this.targets = targets;
+    this.turn = turn;
     this.count = targets.size;
   }
 
@@ -132,7 +148,12 @@ class Reading {
     const targets = this.targets.get(host.address) ?? [];
     // Once: a second host element of one address would be a second outcome.
     if (this.targets.delete(host.address)) this.#done += 1;
+    if (this.turn === "first" && targets.some(({ known }) => isSilentWhereKnown(host, this.run, known))) {
+      this.silent.push(...targets);
+      return;
+    }
     const outcome = readOutcome(host, this.run);
+    if (this.turn === "second") outcome.notes.push(secondLookNote);
     for (const { targetId } of targets) yield { kind: "outcome", targetId, outcome, native: Buffer.from(native) };
   }
 }
