@@ -163,6 +163,6 @@ function firstLines(text: string): string {
   return text
     .split("\n")
     .slice(0, 12)
-    .map((line) => `  ${line.slice(0, 300)}`)
+    .map((line) => `  ${line.slice(0, 8000)}`)
     .join("\n");
 }
