@@ -15,8 +15,8 @@ const shared = {
   // One Nmap is bound by latency: eight side by side are five times as fast as one. More than 16 hosts in one would cost the
   // next attempt too much where a process is killed.
   targetsPerTask: (count: number) => Math.min(16, Math.max(1, Math.ceil(count / 8))),
-  // Nmap ends each host by its own time-out; this is for an Nmap that does not.
-  deadlineSeconds: (targetCount: number, options: Record<string, unknown>) => 600 + 60 * (options as NmapOptions).host_timeout_minutes * targetCount,
+  // Nmap ends each host by its own time-out; this is for an Nmap that does not. A host may be looked at twice.
+  deadlineSeconds: (targetCount: number, options: Record<string, unknown>) => 600 + 2 * 60 * (options as NmapOptions).host_timeout_minutes * targetCount,
   covers,
   describeCoverage,
   view,

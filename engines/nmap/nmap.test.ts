@@ -5,15 +5,16 @@ import { createInterface } from "node:readline";
 import type { Observation } from "@periscan/contract/outcome.ts";
 import type { ScanType } from "@periscan/contract/scan.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { EngineEvent, PinnedTarget, RunContext } from "../kit/engine.ts";
+import type { EngineEvent, PinnedTarget, ReadOutcome, RunContext } from "../kit/engine.ts";
 import { countPorts, formatPorts, hasPort, parsePorts } from "../kit/port-list.ts";
 import { runSelfTest } from "../kit/self-test.ts";
 import { pinForTest, runForTest, testEnginesFolder } from "../kit/testing.ts";
 import { covers, describeCoverage } from "./coverage.ts";
 import { nmap, nmapUdp } from "./index.ts";
 import { TcpOptions } from "./options.ts";
+import { readNmapFile } from "./read-nmap-file.ts";
 import type { NmapHost } from "./read-nmap-xml.ts";
-import { connectNote, isSilentWhereKnown, secondLookNote } from "./read-outcome.ts";
+import { connectNote, isSilentWhereKnown, joinLooks } from "./read-outcome.ts";
 import { buildArguments } from "./run.ts";
 import { createRunner } from "./runner.ts";
 import { assessPort } from "./threat-levels.ts";
@@ -102,6 +103,118 @@ test("Nmap gets addresses alone, behind the end of its options", () => {
   expect(args).toContain("-n");
 });
 
+const service = (port: number, protocol: "tcp" | "udp" = "tcp", scope = `${protocol}/${port}`): Observation => {
+  return { kind: "service", key: `${protocol}/${port}`, scope, protocol, port, tls: false, cpe: [] };
+};
+
+describe("silence", () => {
+  const run = { type: "NMAP" as const, options: options({}), ports: "1-1000", usesConnect: false };
+  const port = (number: number, state: string) => ({ protocol: "tcp" as const, number, state, reason: "" });
+  const host = (change: Partial<NmapHost>): NmapHost => ({
+    address: "192.0.2.1",
+    isUp: true,
+    upReason: "echo-reply",
+    timedOut: false,
+    ports: [],
+    extraPorts: [],
+    ...change,
+  });
+
+  test("is asked twice where a service was seen before; not where all of the host is silent, nor where the port answered", () => {
+    const silent = (change: Partial<NmapHost>, known = service(80), type: ScanType = "NMAP") => isSilentWhereKnown(host(change), { ...run, type }, [known]);
+    const filtered = { ports: [port(22, "open"), port(80, "filtered")] };
+    expect(silent({ isUp: false })).toBe(true);
+    expect(silent({ isUp: false }, service(80), "NMAP_UDP")).toBe(true);
+    expect(silent(filtered)).toBe(true);
+    expect(silent({ ports: [port(22, "open")], extraPorts: [{ state: "filtered", count: 998, ports: "1-21,23-1000" }] })).toBe(true);
+    expect(silent({ ports: [port(80, "open")] })).toBe(false);
+    expect(silent({ extraPorts: [{ state: "closed", count: 1000, ports: "1-1000" }] })).toBe(false);
+    expect(silent({ ports: [port(80, "filtered")] })).toBe(false);
+    expect(silent({ ...filtered, timedOut: true })).toBe(false);
+    expect(silent(filtered, service(80), "NMAP_UDP")).toBe(false);
+    expect(silent(filtered, service(80, "tcp", "tcp/80/service"))).toBe(false);
+    expect(isSilentWhereKnown(host({ isUp: false }), run, [])).toBe(false);
+  });
+
+  test("at the second look takes nothing back that answered at the first, and then no port is known to be closed", () => {
+    const first = host({ ports: [port(80, "open"), port(443, "filtered"), port(22, "open")] });
+    const join = (change: Partial<NmapHost>) => {
+      const { kind, reason, coverage, detections, observations } = joinLooks(first, host(change), run);
+      return { kind, reason, closes443: covers(coverage, "tcp/443"), scopes: detections.map(({ scope }) => scope), seen: observations?.map(({ key }) => key) };
+    };
+    const all = ["tcp/443", "tcp/80", "tcp/22"];
+    expect(join({ ports: [port(443, "open"), port(80, "filtered"), port(22, "filtered")] })).toMatchObject({
+      kind: "partial",
+      reason: expect.stringContaining("2 were silent"),
+      closes443: false,
+      scopes: all,
+      seen: all,
+    });
+    for (const gone of [{ isUp: false }, { timedOut: true }])
+      expect(join(gone)).toMatchObject({ kind: "partial", closes443: false, scopes: ["tcp/80", "tcp/22"] });
+    const answered = { ports: [port(443, "filtered"), port(80, "closed"), port(22, "open")] };
+    expect(join(answered)).toMatchObject({ kind: "complete", closes443: true, scopes: ["tcp/22"] });
+  });
+});
+
+describe("a file of another's Nmap", () => {
+  const up = (address: string, ports: string) =>
+    `<host endtime="1795526371"><status state="up" reason="echo-reply"/><address addr="${address}" addrtype="ipv4"/><ports>${ports}</ports></host>`;
+  const open = (port: number, protocol = "tcp") => `<port protocol="${protocol}" portid="${port}"><state state="open" reason="syn-ack"/></port>`;
+  const scope = (type: string, services: string, protocol = "tcp") =>
+    `<scaninfo type="${type}" protocol="${protocol}" numservices="9" services="${services}"/>`;
+  const read = async (content: string, type: ScanType = "NMAP", target?: string) => {
+    const text = `<?xml version="1.0"?><!DOCTYPE nmaprun><nmaprun scanner="nmap">${content}<runstats><finished exit="success"/></runstats></nmaprun>`;
+    async function* file() {
+      yield Buffer.from(text);
+    }
+    const outcomes: ReadOutcome[] = [];
+    const of = target === undefined ? {} : { target: pinForTest(target, "192.0.2.1").target };
+    for await (const outcome of readNmapFile(file(), { type, ...of })) outcomes.push(outcome);
+    return outcomes.map(({ target: name, outcome: { kind, coverage, detections } }) => ({
+      name,
+      kind,
+      covers: ["tcp/80", "tcp/443", "udp/161"].filter((each) => covers(coverage, each)),
+      scopes: detections.map((detection) => detection.scope),
+    }));
+  };
+  const one = { name: "192.0.2.1", kind: "complete", covers: ["tcp/80", "tcp/443"], scopes: ["tcp/80"] };
+
+  test("has port 0 as the port of nothing", async () => {
+    expect(await read(scope("syn", "0-1000") + up("192.0.2.1", open(0) + open(80)))).toEqual([one]);
+    const silent = '<extraports state="open|filtered" count="2"><extrareasons reason="no-response" count="2" proto="udp" ports="0,161"/></extraports>';
+    const [udp] = await read(scope("udp", "0,161,53", "udp") + up("192.0.2.1", open(53, "udp") + silent), "NMAP_UDP");
+    expect(udp).toMatchObject({ kind: "complete", covers: [], scopes: ["udp/53"] });
+  });
+
+  test("tells of TCP and UDP in one group, each for itself", async () => {
+    const reason = (name: string, protocol: string, ports: string) => `<extrareasons reason="${name}" count="2" proto="${protocol}" ports="${ports}"/>`;
+    const both = scope("syn", "80,443") + scope("udp", "53,161", "udp");
+    const closed = `<extraports state="closed" count="3">${reason("port-unreach", "udp", "53")}${reason("reset", "tcp", "443")}</extraports>`;
+    expect(await read(both + up("192.0.2.1", closed + open(80)))).toEqual([one]);
+    const filtered = `<extraports state="filtered" count="3">${reason("no-response", "tcp", "80,443")}${reason("admin-prohibited", "udp", "161")}</extraports>`;
+    expect(await read(both + up("192.0.2.1", filtered + open(53, "udp")), "NMAP_UDP")).toMatchObject([{ kind: "complete", covers: [], scopes: ["udp/53"] }]);
+  });
+
+  test.each([
+    ["ack", "unfiltered"],
+    ["fin", "open|filtered"],
+    ["window", "closed"],
+  ])("of a scan that never says open (%s) closes nothing", async (method, state) => {
+    const group = `<extraports state="${state}" count="2"><extrareasons reason="reset" count="2" proto="tcp" ports="80,443"/></extraports>`;
+    expect(await read(scope(method, "80,443") + up("192.0.2.1", group))).toMatchObject([{ kind: "partial", scopes: [] }]);
+  });
+
+  test("may name a host twice, and only by its address", async () => {
+    const twice = scope("syn", "1-1000") + up("192.0.2.1", open(80)) + up("192.0.2.2", "") + up("192.0.2.1", open(443));
+    expect(await read(twice)).toMatchObject([one, { name: "192.0.2.2" }]);
+    const single = scope("syn", "1-1000") + up("192.0.2.1", open(80));
+    expect(await read(single, "NMAP", "www.example.com")).toEqual([{ ...one, name: "www.example.com" }]);
+    await expect(read(twice, "NMAP", "www.example.com")).rejects.toThrow("tells nothing of www.example.com");
+    await expect(read(single, "NMAP", "192.0.2.9")).rejects.toThrow("tells nothing of 192.0.2.9");
+  });
+});
+
 /** A listening port whose queue is full, which Linux answers with silence, until `empty` lets it accept. */
 async function startFullPort(): Promise<AsyncDisposable & { number: number; empty(): void }> {
   const program = `
@@ -182,17 +295,16 @@ describe("the real Nmap on loopback", () => {
     await expect(scanning).rejects.toThrow("cancelled");
   });
 
-  const service = (port: number, protocol: "tcp" | "udp" = "tcp"): Observation => {
-    const scope = `${protocol}/${port}`;
-    return { kind: "service", key: scope, scope, protocol, port, tls: false, cpe: [] };
-  };
-
   test("looks once more where a port that was open is silent, and then only at that host", async () => {
     await using port = await startFullPort();
     const open = (known: Observation[], log: RunContext["log"]) =>
       scan([{ ...pinForTest("127.0.0.1"), known }, pinForTest("::1")], { ports: `${port.number},${ports[0]}`, service_detection: false }, { log });
     const read = (events: EngineEvent[]) =>
-      outcomes(events).map(({ targetId, outcome }) => [targetId, outcome.detections.length, outcome.notes.filter((note) => note === secondLookNote).length]);
+      outcomes(events).map(({ targetId, outcome }) => [
+        targetId,
+        outcome.detections.length,
+        outcome.notes.filter((note) => note.startsWith("Looked at twice")).length,
+      ]);
     const said: string[] = [];
     expect(read(await open([service(ports[0] ?? 0), service(1), service(port.number, "udp")], (message) => said.push(message)))).toEqual([
       ["127.0.0.1", 1, 0],
@@ -208,23 +320,6 @@ describe("the real Nmap on loopback", () => {
       ["::1", 0, 0],
     ]);
     expect(said.filter((message) => message === "nmap looks once more").length).toBe(1);
-  });
-
-  test("takes silence for the end of nothing where all of the host is silent, or where the port answered", () => {
-    const run = { type: "NMAP" as const, options: options({}), ports: "1-1000", usesConnect: false };
-    const host = { address: "192.0.2.1", isUp: true, upReason: "echo-reply", timedOut: false, ports: [], extraPorts: [] };
-    const silent = (change: Partial<NmapHost>, type: ScanType = "NMAP") => isSilentWhereKnown({ ...host, ...change }, { ...run, type }, [service(80)]);
-    const port = (number: number, state: string) => ({ protocol: "tcp" as const, number, state, reason: "" });
-    expect(silent({ isUp: false })).toBe(true);
-    expect(silent({ isUp: false }, "NMAP_UDP")).toBe(true);
-    expect(silent({ ports: [port(22, "open"), port(80, "filtered")] })).toBe(true);
-    expect(silent({ ports: [port(22, "open")], extraPorts: [{ state: "filtered", count: 998, ports: "1-21,23-1000" }] })).toBe(true);
-    expect(silent({ ports: [port(80, "open")] })).toBe(false);
-    expect(silent({ extraPorts: [{ state: "closed", count: 1000, ports: "1-1000" }] })).toBe(false);
-    expect(silent({ ports: [port(80, "filtered")] })).toBe(false);
-    expect(silent({ ports: [port(22, "open"), port(80, "filtered")], timedOut: true })).toBe(false);
-    expect(silent({ ports: [port(22, "open"), port(80, "filtered")] }, "NMAP_UDP")).toBe(false);
-    expect(isSilentWhereKnown({ ...host, isUp: false }, run, [])).toBe(false);
   });
 
   test("that reaches a ceiling of memory or output fails with what to do", async () => {

@@ -25,7 +25,7 @@ export interface NmapPort {
   service?: NmapService;
 }
 
-/** Ports of one state that Nmap lists only together; `ports` is a list of ranges, absent in the output of old versions. */
+/** Ports of one state and one reason that Nmap lists only together; `ports` is a list of ranges, absent in the output of old versions. */
 export interface NmapExtraPorts {
   state: string;
   count: number;
@@ -80,7 +80,7 @@ function createNmapReader(): NmapReader {
   let port: NmapPort | undefined;
 
   const openers: Record<string, (attributes: Attributes) => void> = {
-    scaninfo: ({ protocol = "", type = "", services = "" }) => events.push({ kind: "scope", protocol, type, services }),
+    scaninfo: ({ protocol = "", type = "", services = "" }) => events.push({ kind: "scope", protocol, type, services: dropPortZero(services) }),
     taskbegin: ({ task = "" }) => events.push({ kind: "phase", name: task, fraction: 0 }),
     taskprogress: ({ task = "", percent }) => events.push({ kind: "phase", name: task, fraction: Math.min(1, Number(percent) / 100 || 0) }),
     taskend: ({ task = "" }) => events.push({ kind: "phase", name: task, fraction: 1 }),
@@ -103,7 +103,7 @@ function createNmapReader(): NmapReader {
     extrareasons: (attributes, current) => addReason(current, attributes),
     port: (attributes, current) => {
       port = readPort(attributes);
-      current.ports.push(port);
+      if (port.number > 0) current.ports.push(port);
     },
     state: ({ state = "", reason = "" }) => port && Object.assign(port, { state, reason: clip(reason) }),
     service: (attributes) => {
@@ -177,11 +177,24 @@ function readService(attributes: Attributes): NmapService {
 const maxTextCharacters = 500;
 const clip = (text: string): string => (text.length > maxTextCharacters ? `${text.slice(0, maxTextCharacters)}…` : text);
 
-/** Ports of one state may have several reasons: all their ports together are the ports of the state. */
-function addReason(host: NmapHost, { reason, ports, proto }: Attributes): void {
-  const group = host.extraPorts.at(-1);
-  if (!group) return;
-  group.reason ??= reason ?? "";
-  if (proto !== undefined) group.protocol ??= proto;
-  if (ports !== undefined) group.ports = group.ports === undefined ? ports : `${group.ports},${ports}`;
+/** A state's ports come with their reasons, of TCP and UDP alike: a group for each. */
+function addReason(host: NmapHost, { reason = "", ports, proto, count }: Attributes): void {
+  const last = host.extraPorts.at(-1);
+  if (!last) return;
+  const group = last.reason === undefined ? last : { state: last.state, count: 0 };
+  if (group !== last) host.extraPorts.push(group);
+  Object.assign(group, {
+    reason,
+    ...(count === undefined ? {} : { count: Number(count) || 0 }),
+    ...(proto === undefined ? {} : { protocol: proto }),
+    ...(ports === undefined ? {} : { ports: dropPortZero(ports) }),
+  });
 }
+
+/** Nmap can scan port 0, which is the port of nothing. */
+const dropPortZero = (list: string): string =>
+  list
+    .split(",")
+    .filter((range) => range !== "0")
+    .map((range) => range.replace(/^0-/, "1-"))
+    .join(",");

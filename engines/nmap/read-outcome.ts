@@ -1,9 +1,9 @@
 import type { Detection, Observation, Outcome } from "@periscan/contract/outcome.ts";
 import type { ScanType } from "@periscan/contract/scan.ts";
-import { formatPorts, hasPort, parsePorts } from "../kit/port-list.ts";
+import { formatPorts, hasPort, maxPort, type PortRange, parsePorts } from "../kit/port-list.ts";
 import type { Coverage } from "./coverage.ts";
 import { isUdp, type NmapOptions } from "./options.ts";
-import type { NmapHost, NmapPort, NmapService } from "./read-nmap-xml.ts";
+import type { NmapHost, NmapPort, NmapService, Protocol } from "./read-nmap-xml.ts";
 import { assessPort } from "./threat-levels.ts";
 import type { Detail } from "./view.ts";
 
@@ -18,7 +18,7 @@ export interface RunFacts {
 
 export const connectNote = "Scanned by full connections, because Nmap had no raw sockets: slower, and more visible to the host.";
 
-export const secondLookNote = "Looked at twice: the first time something that was there before did not answer.";
+const secondLookNote = "Looked at twice: the first time something that was there before did not answer.";
 
 /** What one host of Nmap's output tells of its target. Never complete where nothing was looked at. */
 export function readOutcome(host: NmapHost, run: RunFacts): Outcome {
@@ -52,12 +52,32 @@ export function readOutcome(host: NmapHost, run: RunFacts): Outcome {
  * no port answered, nothing closes.
  */
 export function isSilentWhereKnown(host: NmapHost, { type, ports }: RunFacts, known: Observation[]): boolean {
-  const services = known.filter((seen) => seen.kind === "service");
-  if (!host.isUp) return services.length > 0;
+  if (!host.isUp) return known.some(({ kind }) => kind === "service");
   if (isUdp(type) || host.timedOut || !hasAnswer(host)) return false;
   const silent = parsePorts(listSilent(host, ports)) ?? [];
-  return services.some(({ protocol, port }) => protocol === "tcp" && hasPort(silent, port));
+  // What other engines saw no look of Nmap's marks as gone: it would cost a second look each time.
+  return known.some((seen) => seen.kind === "service" && seen.scope === scopeOf("tcp", seen.port) && hasPort(silent, seen.port));
 }
+
+/** What two looks at one host tell of its target. The second counts; but what answered only at the first is not gone because of a silence, so the look is not whole. */
+export function joinLooks(first: NmapHost, second: NmapHost, run: RunFacts): Outcome {
+  const outcome = readOutcome(second, run);
+  const silent = second.isUp && !second.timedOut ? (parsePorts(listSilent(second, run.ports)) ?? []) : [allPorts];
+  const lost = first.ports.filter(({ state, number }) => state === "open" && hasPort(silent, number));
+  const notes = [...outcome.notes, secondLookNote];
+  if (lost.length === 0) return { ...outcome, notes };
+  return {
+    ...outcome,
+    kind: "partial",
+    reason: `Of the ports that answered, ${lost.length === 1 ? "one was" : `${lost.length} were`} silent a moment later: the network to the host is not reliable now. Scan it again.`,
+    notes,
+    coverage: readCoverage(second, run, false),
+    detections: [...outcome.detections, ...lost.map(readDetection)],
+    observations: [...(outcome.observations ?? []), ...lost.map(readObservation)],
+  };
+}
+
+const allPorts: PortRange = [1, maxPort];
 
 function describeDown({ upReason }: NmapHost, { options }: RunFacts): string {
   const why = upReason === "" || upReason === "no-response" ? "It did not answer" : `It did not answer (${upReason})`;
@@ -84,6 +104,8 @@ function listSilent(host: NmapHost, ports: string): string {
   return ranges.length === 0 ? "" : formatPorts(parsePorts(ranges.join(",")) ?? []);
 }
 
+const scopeOf = (protocol: Protocol, port: number): string => `${protocol}/${port}`;
+
 function readDetection(port: NmapPort): Detection {
   const { protocol, number, service } = port;
   const assessed = assessPort({
@@ -91,7 +113,7 @@ function readDetection(port: NmapPort): Detection {
     number,
     ...(isDetected(service) ? { service: service.name, ...(service.tunnel ? { tunnel: service.tunnel } : {}) } : {}),
   });
-  const scope = `${protocol}/${number}`;
+  const scope = scopeOf(protocol, number);
   const detail: Detail = { protocol, port: number, reason: port.reason, ...(service ? { service } : {}) };
   return {
     key: scope,
@@ -108,7 +130,7 @@ function readDetection(port: NmapPort): Detection {
 
 /** The open port for other engines: SSLyze looks at those that speak TLS, ZAP and Nuclei at those that serve a site. */
 function readObservation({ protocol, number, service }: NmapPort): Observation {
-  const scope = `${protocol}/${number}`;
+  const scope = scopeOf(protocol, number);
   return {
     kind: "service",
     key: scope,

@@ -4,8 +4,8 @@ import { findProgram } from "../kit/find-program.ts";
 import { type EngineProcess, startProcess } from "../kit/start-process.ts";
 import { findPrivilege, rawSocketsMissing } from "./install.ts";
 import { isUdp, type NmapOptions } from "./options.ts";
-import { type NmapEvent, readNmapXml } from "./read-nmap-xml.ts";
-import { isSilentWhereKnown, type RunFacts, readOutcome, secondLookNote } from "./read-outcome.ts";
+import { type NmapEvent, type NmapHost, readNmapXml } from "./read-nmap-xml.ts";
+import { isSilentWhereKnown, joinLooks, type RunFacts, readOutcome } from "./read-outcome.ts";
 
 /** One Nmap for the task's IPv4 addresses, then one for its IPv6 addresses. */
 export async function* runNmap(task: EngineTask, context: RunContext): AsyncIterable<EngineEvent> {
@@ -24,16 +24,18 @@ export async function* runNmap(task: EngineTask, context: RunContext): AsyncIter
 
 /** Hosts that were silent where something is known to be are looked at once more, whole, and that look alone counts. */
 async function* runFamily(task: EngineTask, targets: PinnedTarget[], context: RunContext): AsyncIterable<EngineEvent> {
-  const silent = yield* look(task, targets, context, "first");
-  if (silent.length === 0) return;
-  context.log("nmap looks once more", { targets: silent.length });
-  for await (const event of look(task, silent, context, "second")) if (event.kind === "outcome") yield event;
+  const silent = yield* look(task, targets, context);
+  if (silent.size === 0) return;
+  const again = targets.filter(({ address }) => silent.has(address));
+  context.log("nmap looks once more", { targets: again.length });
+  for await (const event of look(task, again, context, silent)) if (event.kind === "outcome") yield event;
 }
 
-type Look = "first" | "second";
+/** Hosts that were silent where something is known to be, by address. */
+type Silent = Map<string, NmapHost>;
 
-/** One Nmap over these targets. Answers those to look at once more, of which it yields no outcome: only a first look has any. */
-async function* look(task: EngineTask, targets: PinnedTarget[], context: RunContext, turn: Look): AsyncGenerator<EngineEvent, PinnedTarget[]> {
+/** One Nmap over these targets. Answers the hosts to look at once more, of which it yields no outcome; a second look, at those of `before`, has none. */
+async function* look(task: EngineTask, targets: PinnedTarget[], context: RunContext, before?: Silent): AsyncGenerator<EngineEvent, Silent> {
   const file = findProgram("nmap");
   if (!file) throw new EngineError("engine.missing", "Nmap is not installed. `./periscan engines install nmap` installs it.", { retry: true });
   const privilege = findPrivilege();
@@ -45,7 +47,7 @@ async function* look(task: EngineTask, targets: PinnedTarget[], context: RunCont
   const { memoryBytes, outputBytes } = context.limits;
   const nmap = startProcess({ title: "Nmap", file, args, memoryBytes, outputBytes, signal: context.signal });
   const run: RunFacts = { type: task.type, options, ports: "", usesConnect: !privilege.raw };
-  const reading = new Reading(run, byAddress, turn);
+  const reading = new Reading(run, byAddress, before);
   try {
     for await (const event of readNmapXml(nmap.output)) yield* reading.take(event);
   } catch (error) {
@@ -117,16 +119,16 @@ class Reading {
   readonly run: RunFacts;
   readonly targets: Map<string, PinnedTarget[]>;
   readonly count: number;
-  readonly turn: Look;
-  /** Targets to look at once more. */
-  readonly silent: PinnedTarget[] = [];
+  /** What the first look saw, where this is the second. */
+  readonly before: Silent | undefined;
+  readonly silent: Silent = new Map();
   #done = 0;
   #fraction = 0;
 
-  constructor(run: RunFacts, targets: Map<string, PinnedTarget[]>, turn: Look) {
+  constructor(run: RunFacts, targets: Map<string, PinnedTarget[]>, before: Silent | undefined) {
     this.run = run;
     this.targets = targets;
-    this.turn = turn;
+    this.before = before;
     this.count = targets.size;
   }
 
@@ -148,12 +150,12 @@ class Reading {
     const targets = this.targets.get(host.address) ?? [];
     // Once: a second host element of one address would be a second outcome.
     if (this.targets.delete(host.address)) this.#done += 1;
-    if (this.turn === "first" && targets.some(({ known }) => isSilentWhereKnown(host, this.run, known))) {
-      this.silent.push(...targets);
+    if (!this.before && targets.some(({ known }) => isSilentWhereKnown(host, this.run, known))) {
+      this.silent.set(host.address, host);
       return;
     }
-    const outcome = readOutcome(host, this.run);
-    if (this.turn === "second") outcome.notes.push(secondLookNote);
+    const first = this.before?.get(host.address);
+    const outcome = first ? joinLooks(first, host, this.run) : readOutcome(host, this.run);
     for (const { targetId } of targets) yield { kind: "outcome", targetId, outcome, native: Buffer.from(native) };
   }
 }
