@@ -9,11 +9,11 @@ export type ReportState = z.infer<typeof ReportState>;
 
 const some = (what: z.ZodString) => z.array(what.min(1)).min(1).max(500).optional();
 
-/** Which targets a report is about: those with one of the ids or one of the tags; all of them where it is empty. */
+/** Which targets a report is about: those with one of the ids and one of the tags, where each is given; all of them where it is empty. */
 const TargetsFilter = z.strictObject({ target_ids: some(z.string().max(64)), tag: some(z.string().max(100)) }).meta({ id: "TargetsFilter" });
 export type TargetsFilter = z.infer<typeof TargetsFilter>;
 
-const NewTargetsFilter = z.strictObject({ ...TargetsFilter.shape, id: some(z.string().max(64)).describe("The older name of target_ids.") });
+const NewTargetsFilter = z.strictObject({ ...TargetsFilter.shape, id: some(z.string().max(64)).describe("The older name of target_ids; give one of them.") });
 
 export const NewReport = z
   .strictObject({

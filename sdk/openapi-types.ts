@@ -20,11 +20,7 @@ export interface paths {
                     /** @description `next_page_token` of the page before. */
                     page_token?: string;
                     /** @description A JSON object, or bracket parameters. Keys: type, state, scheduled_by; each an array of values, any of which may match. */
-                    filters?: {
-                        type?: components["schemas"]["ScanType"][];
-                        state?: components["schemas"]["ScanState"][];
-                        scheduled_by?: string[];
-                    };
+                    filters?: string;
                 };
                 header?: never;
                 path?: never;
@@ -341,8 +337,30 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
+                        "text/html": unknown;
+                        "application/pdf": unknown;
+                        "application/xml": unknown;
                         "application/json": unknown;
                     };
+                };
+                /** @description The part of the file that `Range` asks for. */
+                206: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "text/html": unknown;
+                        "application/pdf": unknown;
+                        "application/xml": unknown;
+                        "application/json": unknown;
+                    };
+                };
+                /** @description The file is the one that `If-None-Match` names. */
+                304: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
                 };
                 /** @description The API key is missing, not known, or revoked. */
                 401: {
@@ -373,6 +391,15 @@ export interface paths {
                 };
                 /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The file could not be made, or is missing: `error.message` says why. */
+                500: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -424,8 +451,30 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
+                        "text/html": unknown;
+                        "application/pdf": unknown;
+                        "application/xml": unknown;
                         "application/json": unknown;
                     };
+                };
+                /** @description The part of the file that `Range` asks for. */
+                206: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "text/html": unknown;
+                        "application/pdf": unknown;
+                        "application/xml": unknown;
+                        "application/json": unknown;
+                    };
+                };
+                /** @description The file is the one that `If-None-Match` names. */
+                304: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
                 };
                 /** @description The API key is missing, not known, or revoked. */
                 401: {
@@ -456,6 +505,15 @@ export interface paths {
                 };
                 /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The file could not be made, or is missing: `error.message` says why. */
+                500: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -498,11 +556,7 @@ export interface paths {
                     /** @description `next_page_token` of the page before. */
                     page_token?: string;
                     /** @description A JSON object, or bracket parameters. Keys: tags, target, label; each an array of values, any of which may match. */
-                    filters?: {
-                        tags?: string[];
-                        target?: string[];
-                        label?: string[];
-                    };
+                    filters?: string;
                 };
                 header?: never;
                 path?: never;
@@ -854,10 +908,7 @@ export interface paths {
                     /** @description `next_page_token` of the page before. */
                     page_token?: string;
                     /** @description A JSON object, or bracket parameters. Keys: kind, scan_type; each an array of values, any of which may match. */
-                    filters?: {
-                        kind?: ("service" | "certificate" | "technology" | "url")[];
-                        scan_type?: string[];
-                    };
+                    filters?: string;
                 };
                 header?: never;
                 path: {
@@ -1462,17 +1513,7 @@ export interface paths {
                     /** @description `next_page_token` of the page before. */
                     page_token?: string;
                     /** @description A JSON object, or bracket parameters. Keys: target_id, target.target, status, tags, risk_definition.scan_type, risk_definition.threat_level, risk_definition.title, is_accepted, scan_id; each an array of values, any of which may match. */
-                    filters?: {
-                        target_id?: string[];
-                        "target.target"?: string[];
-                        status?: components["schemas"]["RiskStatus"][];
-                        tags?: string[];
-                        "risk_definition.scan_type"?: string[];
-                        "risk_definition.threat_level"?: components["schemas"]["ThreatLevel"][];
-                        "risk_definition.title"?: string[];
-                        is_accepted?: ("true" | "false")[];
-                        scan_id?: string[];
-                    };
+                    filters?: string;
                 };
                 header?: never;
                 path?: never;
@@ -1542,17 +1583,7 @@ export interface paths {
                 query: {
                     format: "csv" | "json" | "sarif";
                     /** @description A JSON object, or bracket parameters. Keys: target_id, target.target, status, tags, risk_definition.scan_type, risk_definition.threat_level, risk_definition.title, is_accepted, scan_id; each an array of values, any of which may match. */
-                    filters?: {
-                        target_id?: string[];
-                        "target.target"?: string[];
-                        status?: components["schemas"]["RiskStatus"][];
-                        tags?: string[];
-                        "risk_definition.scan_type"?: string[];
-                        "risk_definition.threat_level"?: components["schemas"]["ThreatLevel"][];
-                        "risk_definition.title"?: string[];
-                        is_accepted?: ("true" | "false")[];
-                        scan_id?: string[];
-                    };
+                    filters?: string;
                 };
                 header?: never;
                 path?: never;
@@ -1566,7 +1597,9 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
+                        "text/csv": unknown;
                         "application/json": unknown;
+                        "application/sarif+json": unknown;
                     };
                 };
                 /** @description The request is not valid: `error.field` names what, `error.message` what is allowed. */
@@ -2125,10 +2158,7 @@ export interface paths {
                     /** @description `next_page_token` of the page before. */
                     page_token?: string;
                     /** @description A JSON object, or bracket parameters. Keys: state, report_format; each an array of values, any of which may match. */
-                    filters?: {
-                        state?: components["schemas"]["ReportState"][];
-                        report_format?: components["schemas"]["ReportFormat"][];
-                    };
+                    filters?: string;
                 };
                 header?: never;
                 path?: never;
@@ -2414,8 +2444,26 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": unknown;
+                        "application/pdf": unknown;
+                        "text/html": unknown;
                     };
+                };
+                /** @description The part of the file that `Range` asks for. */
+                206: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/pdf": unknown;
+                        "text/html": unknown;
+                    };
+                };
+                /** @description The file is the one that `If-None-Match` names. */
+                304: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
                 };
                 /** @description The API key is missing, not known, or revoked. */
                 401: {
@@ -2446,6 +2494,15 @@ export interface paths {
                 };
                 /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The file could not be made, or is missing: `error.message` says why. */
+                500: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -2497,8 +2554,26 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": unknown;
+                        "application/pdf": unknown;
+                        "text/html": unknown;
                     };
+                };
+                /** @description The part of the file that `Range` asks for. */
+                206: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/pdf": unknown;
+                        "text/html": unknown;
+                    };
+                };
+                /** @description The file is the one that `If-None-Match` names. */
+                304: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
                 };
                 /** @description The API key is missing, not known, or revoked. */
                 401: {
@@ -2529,6 +2604,15 @@ export interface paths {
                 };
                 /** @description Too many requests: try again after the `Retry-After` header. */
                 429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The file could not be made, or is missing: `error.message` says why. */
+                500: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -3159,9 +3243,7 @@ export interface paths {
                     /** @description `next_page_token` of the page before. */
                     page_token?: string;
                     /** @description A JSON object, or bracket parameters. Keys: state; each an array of values, any of which may match. */
-                    filters?: {
-                        state?: components["schemas"]["DeliveryState"][];
-                    };
+                    filters?: string;
                 };
                 header?: never;
                 path: {
@@ -3922,9 +4004,7 @@ export interface paths {
                     /** @description `next_page_token` of the page before. */
                     page_token?: string;
                     /** @description A JSON object, or bracket parameters. Keys: state; each an array of values, any of which may match. */
-                    filters?: {
-                        state?: components["schemas"]["DeliveryState"][];
-                    };
+                    filters?: string;
                 };
                 header?: never;
                 path: {
@@ -4338,11 +4418,7 @@ export interface paths {
                     /** @description `next_page_token` of the page before. */
                     page_token?: string;
                     /** @description A JSON object, or bracket parameters. Keys: type, name, enabled; each an array of values, any of which may match. */
-                    filters?: {
-                        type?: components["schemas"]["ScanType"][];
-                        name?: string[];
-                        enabled?: ("true" | "false")[];
-                    };
+                    filters?: string;
                 };
                 header?: never;
                 path?: never;
@@ -4825,9 +4901,7 @@ export interface paths {
                     /** @description `next_page_token` of the page before. */
                     page_token?: string;
                     /** @description A JSON object, or bracket parameters. Keys: state; each an array of values, any of which may match. */
-                    filters?: {
-                        state?: components["schemas"]["ScheduleRunState"][];
-                    };
+                    filters?: string;
                 };
                 header?: never;
                 path: {
@@ -6119,7 +6193,7 @@ export interface components {
             targets_filter?: {
                 target_ids?: string[];
                 tag?: string[];
-                /** @description The older name of target_ids. */
+                /** @description The older name of target_ids; give one of them. */
                 id?: string[];
             };
             /** @description As in the list of risks. Without `status` the open ones, and those closed in the last 30 days. */

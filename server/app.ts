@@ -64,6 +64,8 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-request-id", request.id);
     refuseUnreadable(request);
+    // Of a body that is empty the type says nothing: curl names one for `--data ''`.
+    if (request.headers["content-length"] === "0" && !request.headers["content-type"]?.startsWith("multipart/")) delete request.headers["content-type"];
   });
   // Node would answer an `Expect` that it does not know with an empty 417; RFC 9110, 10.1.1, lets a server pass it by.
   app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
@@ -71,6 +73,10 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
   await addHttpFeatures(app, services);
   await addDocumentation(app);
   await app.register(async (scope) => {
+    // An answer is for its key alone, which a shared cache does not know. Files say more (answerFile).
+    scope.addHook("onRequest", async (_request, reply) => {
+      reply.header("cache-control", "no-store");
+    });
     refuseNulBytes(scope);
     routeSamples(scope);
     const typed = scope.withTypeProvider<ZodTypeProvider>();
@@ -100,20 +106,30 @@ async function addHttpFeatures(app: FastifyInstance, { http: { corsOrigins } }: 
     await app.register(fastifyCors, {
       origin: corsOrigins.includes("*") ? "*" : corsOrigins,
       methods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-      exposedHeaders: ["content-disposition", "content-range", "etag", "idempotency-replayed", "retry-after", "x-request-id"],
+      exposedHeaders: ["content-disposition", "content-range", "etag", "idempotency-replayed", "ratelimit", "ratelimit-policy", "retry-after", "x-request-id"],
       maxAge: 600,
     });
   // Compressed requests are refused before (refuseUnreadable).
   await app.register(fastifyCompress, { encodings: ["br", "gzip"], globalDecompression: false });
   app.addHook("onRoute", (route) => {
-    route.onSend = [...[route.onSend ?? []].flat(), weakenTag];
+    route.onSend = [...[route.onSend ?? []].flat(), describeCompression];
   });
 }
 
-/** A compressed answer is not byte for byte what the tag stands for (RFC 9110, 8.8.3.3): then the tag is a weak one. */
-async function weakenTag(_request: FastifyRequest, reply: FastifyReply): Promise<void> {
+/**
+ * A compressed answer is not byte for byte what its tag stands for: then the tag is a weak one (RFC 9110, 8.8.3.3). HEAD says the same of what GET would compress, and no length of
+ * it (8.6); a cache is told that both forms are there (12.5.5).
+ */
+async function describeCompression({ method, headers }: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const type = reply.getHeader("content-type");
+  if (typeof type !== "string" || !/^text\/|[/+](json|xml)\b/.test(type)) return;
+  const vary = reply.getHeader("vary")?.toString() ?? "";
+  if (!vary.includes("accept-encoding")) reply.header("vary", vary === "" ? "accept-encoding" : `${vary}, accept-encoding`);
+  const isAsked = method === "HEAD" && /\b(br|gzip)\b|\*/.test(headers["accept-encoding"]?.toString() ?? "");
+  if (isAsked) reply.removeHeader("content-length");
   const tag = reply.getHeader("etag");
-  if (typeof tag === "string" && tag.startsWith('"') && reply.getHeader("content-encoding") !== undefined) reply.header("etag", `W/${tag}`);
+  const isCompressed = isAsked || reply.getHeader("content-encoding") !== undefined;
+  if (isCompressed && typeof tag === "string" && tag.startsWith('"')) reply.header("etag", `W/${tag}`);
 }
 
 function refuseUnreadable({ raw, headers }: FastifyRequest): void {

@@ -16,6 +16,7 @@ const responseTexts: Record<string, string> = {
   415: "The body has another content type than this operation takes.",
   416: "The file has no such range of bytes.",
   429: "Too many requests: try again after the `Retry-After` header.",
+  500: "The file could not be made, or is missing: `error.message` says why.",
   503: "Not yet: try again after the `Retry-After` header.",
   507: "The server's disk is full.",
 };

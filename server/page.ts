@@ -47,16 +47,18 @@ export function filtersQuery<S extends Record<string, z.ZodType<string>>>(keys: 
   };
   return z
     .preprocess(parseJson, z.strictObject(shape).default({} as never))
+    .meta({ "x-consume": "application/json" })
     .describe(`A JSON object, or bracket parameters. Keys: ${Object.keys(keys).join(", ")}; each an array of values, any of which may match.`);
 }
 
 const anyOf = <V extends z.ZodType<string>>(value: V) => z.preprocess(toArray, z.array(value).min(1).max(500)) as unknown as z.ZodType<z.infer<V>[]>;
 
+/** In JSON a value may be a boolean or a number. What is neither that nor text stays as it is, and is refused: as text it would match nothing, and seem to be clean. */
 function toArray(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(String);
+  if (value === undefined) return undefined;
   // Past its array limit the query parser makes an object of an indexed list.
-  if (typeof value === "object" && value !== null) return Object.values(value).map(String);
-  return value === undefined ? undefined : [String(value)];
+  const values = typeof value === "object" && value !== null ? Object.values(value) : [value];
+  return values.map((each) => (typeof each === "boolean" || typeof each === "number" ? String(each) : each));
 }
 
 function parseJson(value: unknown, context: z.RefinementCtx): unknown {

@@ -10,7 +10,7 @@ import { createReportIn } from "../reports/create-report.ts";
 import { reportFile } from "../reports/make-report.ts";
 import type { Services } from "../services.ts";
 import { requireKey } from "./authenticate.ts";
-import { operation } from "./operation.ts";
+import { fileOperation, operation } from "./operation.ts";
 import { sendFile, waitFor } from "./send-file.ts";
 import type { TypedApp } from "./typed-app.ts";
 
@@ -64,13 +64,14 @@ export function addReportRoutes(app: TypedApp, services: Services): void {
   );
 
   for (const url of ["/v1/reports/:id", "/v1/report/:id"]) {
-    const answer = z.unknown().describe("The file, with its content type and a file name.");
-    const schema = operation({
+    const schema = fileOperation({
       tag: "reports",
       summary: "Download a report; waits a moment for one that is being made",
+      description: "The file, with its content type and a file name.",
+      contentTypes: ["application/pdf", "text/html"],
+      isKept: true,
       params: ById,
-      answer,
-      errors: [404, 416, 503],
+      errors: [404, 416, 500, 503],
     });
     app.get(url, { onRequest, schema }, async (request, reply) => sendFile(services, reply, describeFile(await waitForReport(request, request.params.id))));
   }

@@ -122,6 +122,11 @@ test("an unknown filter, a wrong value and an unknown parameter are refused by n
   expect(await refusal("/v1/risks?filters[state][]=OPEN")).toEqual([400, "filters.state"]);
   expect(await refusal(url("/v1/risks", { status: ["open"] }))).toEqual([400, "filters.status[0]"]);
   expect(await refusal(url("/v1/risks", "{"))).toEqual([400, "filters"]);
+  for (const list of [null, [null], [{ a: 1 }], [["x"]]]) {
+    const said = JSON.stringify(list);
+    for (const key of ["tags", "target.target", "scan_id"]) expect((await refusal(url("/v1/risks", { [key]: list })))[0], `${key} ${said}`).toBe(400);
+    expect((await refusal(url("/v1/targets", { label: list })))[0], said).toBe(400);
+  }
   expect(await refusal("/v1/risks?status=OPEN")).toEqual([400, "status"]);
   expect(await refusal("/v1/risks?page_size=501")).toEqual([400, "page_size"]);
   expect(await refusal("/v1/risks?page_token=abc")).toEqual([400, "page_token"]);

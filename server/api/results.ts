@@ -1,3 +1,4 @@
+import { ResultContentType } from "@periscan/contract/scan.ts";
 import { and, eq } from "drizzle-orm";
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
@@ -7,7 +8,7 @@ import { isId } from "../page.ts";
 import { resultFile } from "../scans/make-results.ts";
 import type { Services } from "../services.ts";
 import { requireKey } from "./authenticate.ts";
-import { operation } from "./operation.ts";
+import { fileOperation } from "./operation.ts";
 import { sendFile, waitFor } from "./send-file.ts";
 import type { TypedApp } from "./typed-app.ts";
 
@@ -16,9 +17,16 @@ const waitSeconds = 60;
 
 export function addResultRoutes(app: TypedApp, services: Services): void {
   const onRequest = requireKey(services);
-  const answer = z.unknown().describe("The file, with its content type and a file name.");
   for (const url of ["/v1/results/:id", "/v1/scans/results/:id"]) {
-    const schema = operation({ tag: "results", summary: "Download a file of a scan", params: z.object({ id: z.string() }), answer, errors: [404, 416, 503] });
+    const schema = fileOperation({
+      tag: "results",
+      summary: "Download a file of a scan",
+      description: "The file, with its content type and a file name.",
+      contentTypes: ResultContentType.options,
+      isKept: true,
+      params: z.object({ id: z.string() }),
+      errors: [404, 416, 500, 503],
+    });
     app.get(url, { onRequest, schema }, async (request, reply) => {
       const row = await waitForFile(services, request.params.id, request);
       return sendFile(services, reply, { ...row, path: resultFile(row) });

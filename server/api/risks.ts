@@ -11,7 +11,7 @@ import { loadHistory } from "../risks/load-history.ts";
 import { getRisk, loadEvidence } from "../risks/present-risk.ts";
 import type { Services } from "../services.ts";
 import { requireKey } from "./authenticate.ts";
-import { operation } from "./operation.ts";
+import { fileOperation, operation } from "./operation.ts";
 import type { TypedApp } from "./typed-app.ts";
 
 const ById = z.object({ id: z.string() });
@@ -39,11 +39,13 @@ export function addRiskRoutes(app: TypedApp, services: Services): void {
     "/v1/risks/export",
     {
       onRequest,
-      schema: operation({
+      schema: fileOperation({
         tag: "risks",
         summary: "Download all risks that match, as CSV, JSON or SARIF 2.1.0",
+        description: "The file, with its content type and a file name. SARIF has the open risks alone unless filters.status says otherwise.",
+        contentTypes: ["text/csv", "application/json", "application/sarif+json"],
+        isKept: false,
         querystring: ExportQuery,
-        answer: z.unknown().describe("The file, with its content type and a file name. SARIF has the open risks alone unless filters.status says otherwise."),
         errors: [400],
       }),
     },

@@ -39,7 +39,8 @@ export function answerFile(reply: FastifyReply, file: FixedFile): FastifyReply {
   const { headers } = request;
   const tag = `"${createHash("sha256").update(`${file.identity} ${file.bytes}`).digest("base64url").slice(0, 27)}"`;
   const known = knows(headers["if-none-match"], tag);
-  const range = !known && isUnchanged(headers["if-range"]?.toString(), tag) ? readRange(headers.range, file.bytes) : undefined;
+  const asksForRange = request.method === "GET" && !known && isUnchanged(headers["if-range"]?.toString(), tag);
+  const range = asksForRange ? readRange(headers.range, file.bytes) : undefined;
   if (range === "unsatisfiable") {
     reply.header("content-range", `bytes */${file.bytes}`);
     throw new ApiError(416, "range.not_satisfiable", `The file has ${file.bytes} bytes, and the range is not within them.`, { field: "Range" });
@@ -58,7 +59,7 @@ export function answerFile(reply: FastifyReply, file: FixedFile): FastifyReply {
       .header("x-content-type-options", "nosniff")
       .header("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; font-src data:; img-src data:; sandbox")
       .serializer((payload: unknown) => payload as string)
-      .send(request.method === "HEAD" ? Readable.from([]) : file.read({ start, end }))
+      .send(request.method === "HEAD" || file.bytes === 0 ? Readable.from([]) : file.read({ start, end }))
   );
 }
 

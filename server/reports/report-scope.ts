@@ -37,6 +37,8 @@ export function targetConditions({ workspaceId, targetsFilter, risksFilter }: Re
  * clean.
  */
 export async function readScope(db: Database | Transaction, workspaceId: string, { targets_filter, risks_filter }: NewReport): Promise<ReportScope> {
+  if (targets_filter?.target_ids && targets_filter.id)
+    throw new ApiError(400, "request.invalid", "targets_filter.id is the older name of target_ids: give one of them.", { field: "targets_filter.id" });
   const ids = targets_filter?.target_ids ?? targets_filter?.id;
   if (ids) await requireTargets(db, workspaceId, ids, targets_filter?.target_ids ? "target_ids" : "id");
   const scope: ReportScope = {

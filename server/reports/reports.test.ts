@@ -168,6 +168,7 @@ test("a request that makes no report is refused by its field", async () => {
   expect(await refusal({})).toEqual([400, "report_format"]);
   expect(await refusal({ report_format: "DOCX" })).toEqual([400, "report_format"]);
   expect(await refusal({ report_format: "PDF", targets_filter: { tags: ["x"] } })).toEqual([400, "targets_filter.tags"]);
+  expect(await refusal({ report_format: "PDF", targets_filter: { target_ids: ["123"], id: ["123"] } })).toEqual([400, "targets_filter.id"]);
   expect(await refusal({ report_format: "PDF", targets_filter: { tag: ["nobody"] } })).toEqual([400, "targets_filter.tag"]);
   expect(await refusal({ report_format: "PDF", targets_filter: { target_ids: ["123"] } })).toEqual([404, "targets_filter.target_ids[0]"]);
   expect(await refusal({ report_format: "PDF", risks_filter: { state: ["OPEN"] } })).toEqual([400, "risks_filter.state"]);

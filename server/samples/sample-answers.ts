@@ -115,12 +115,14 @@ const emptyLists: Record<string, SampleAnswer> = Object.fromEntries(
   ["webhooks", "notifications"].map((noun) => [`GET /v1/${noun}`, ({ query }: FastifyRequest) => makeSamplePage([], query)]),
 );
 
+/** The query with the targets of this filter as their one canonical form. */
+function withCanonicalTargets(query: unknown, key: "target" | "target.target"): object {
+  const { filters, ...rest } = query as { filters: Record<string, string[] | undefined> };
+  return { ...rest, filters: { ...filters, [key]: filters[key]?.flatMap(canonicalTexts) } };
+}
+
 const targetAnswers: Record<string, SampleAnswer> = {
-  "GET /v1/targets": ({ query }) => {
-    const { filters } = query as { filters: { target?: string[] } };
-    const wanted = filters.target && { target: filters.target.flatMap(canonicalTexts) };
-    return makeSamplePage(sampleTargets, { ...(query as object), filters: { ...filters, ...wanted } });
-  },
+  "GET /v1/targets": ({ query }) => makeSamplePage(sampleTargets, withCanonicalTargets(query, "target")),
   "GET /v1/targets/:id": (request) => ({ data: find("target", sampleTargets, request) }),
   "POST /v1/targets": ({ body }) => {
     const { target, label = "", tags = [] } = body as NewTarget;
@@ -170,7 +172,10 @@ function findLogin(request: FastifyRequest): KnownTargetLogin {
 }
 
 const riskAnswers: Record<string, SampleAnswer> = {
-  "GET /v1/risks": ({ query }) => makeSamplePage(risks, query, { scan_id: ({ id }) => scansOfRisk(id) }),
+  "GET /v1/risks": ({ query }) => {
+    const wanted = withCanonicalTargets(query, "target.target");
+    return makeSamplePage(risks, wanted, { scan_id: ({ id }) => scansOfRisk(id), "target.target": ({ target }) => target });
+  },
   "GET /v1/risks/:id": (request) => {
     const risk = find("risk", risks, request);
     return { data: { ...risk, evidence: newestRisks.find((each) => each.risk === risk)?.evidence } };

@@ -143,6 +143,7 @@ test("filters and pages work on the sample data", async () => {
   expect((await risks({ tags: ["mail"] })).every(({ target_id }) => target_id === "123")).toBe(true);
   expect(await risks({ target_id: ["456"] })).toMatchObject([{ target: "198.18.30.2" }]);
   expect(await risks({ target_id: ["nobody"] })).toEqual([]);
+  expect(await risks({ "target.target": ["198.18.30.2"] })).toEqual(await risks({ target_id: ["456"] }));
   expect((await filtered("/v1/targets", { target: ["HTTP://SITE.TEST:36735/"] })).data).toMatchObject([{ id: "1006" }]);
   expect((await filtered("/v1/targets", { label: ["Build server"] })).data).toMatchObject([{ id: "456" }]);
   expect((await filtered("/v1/scans", { scheduled_by: ["x"] })).data).toEqual([]);

@@ -34,7 +34,7 @@ export interface DescribedOperation {
 }
 
 interface Described {
-  parameters?: Parameter[];
+  parameters?: (Omit<Parameter, "schema"> & { schema?: JsonSchema; content?: Record<string, { schema: JsonSchema }> })[];
   requestBody?: { content: Record<string, { schema: JsonSchema }> };
   responses: Record<string, { content?: Record<string, { schema: JsonSchema }> }>;
   security?: unknown[];
@@ -70,7 +70,10 @@ export const describedOperations: DescribedOperation[] = Object.entries(document
       method: method.toUpperCase(),
       path,
       isPublic: described.security === undefined,
-      parameters: described.parameters ?? [],
+      parameters: (described.parameters ?? []).map(({ schema, content, ...rest }) => ({
+        ...rest,
+        schema: schema ?? content?.["application/json"]?.schema ?? {},
+      })),
       ...(json ? { body: resolve(json.schema) } : {}),
       ...(multipart ? { form: resolve(multipart.schema) } : {}),
       statuses: Object.keys(described.responses).map(Number),
