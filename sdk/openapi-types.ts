@@ -5897,7 +5897,7 @@ export interface components {
         Replay: {
             /**
              * Format: date-time
-             * @description Every failed delivery that was made since then.
+             * @description Every delivery that failed since then, whenever it was made.
              */
             since: string;
         };

@@ -577,7 +577,7 @@ export const delivery = pgTable(
     unique("delivery_event_receiver").on(table.eventId, table.receiverId),
     index("delivery_page").on(table.receiverId, table.id),
     index("delivery_state").on(table.receiverId, table.state, table.id),
-    index("delivery_lane").on(table.receiverId, table.sequence).where(sql`state = 'WAITING'`),
+    index("delivery_lane").on(table.receiverId, table.tries, table.sequence).where(sql`state = 'WAITING'`),
     index("delivery_due").on(table.receiverId, table.nextAt).where(sql`state = 'WAITING'`),
   ],
 );

@@ -90,7 +90,7 @@ interface LaneContext {
   signal: AbortSignal;
 }
 
-/** Serves one receiver: what is due, in the order of events, until nothing is, the receiver is failing, or its time is over. */
+/** Serves one receiver: what is due, in the order of events and retries after them, until nothing is, the receiver is failing, or its time is over. */
 async function runLane(context: LaneContext, leased: ReceiverRow): Promise<void> {
   const { db } = context.services;
   const until = performance.now() + laneSeconds * 1000;
@@ -98,14 +98,13 @@ async function runLane(context: LaneContext, leased: ReceiverRow): Promise<void>
   const mayGoOn = () => failures < pauseAfterFailures && performance.now() < until && !context.signal.aborted;
   try {
     do {
-      // A receiver that has been failing is asked with one delivery whether it is back.
-      const due = await findDue(context, leased.id, failures < pauseAfterFailures ? batchSize : 1);
-      // Read again: its address, or whether it is enabled, may have changed.
-      const [lane] = await db.select().from(receiver).where(eq(receiver.id, leased.id));
-      if (due.length === 0 || !lane?.enabled) return;
+      const isProbing = failures >= pauseAfterFailures;
+      const due = await (isProbing ? findProbes : findDue)(context, leased.id);
+      if (due.length === 0) return;
       await runInOrder(due, async (each) => {
-        failures = await deliver(context, lane, each);
-        return mayGoOn();
+        const lane = await findLane(context, each);
+        if (lane) failures = await deliver(context, lane, each);
+        return isProbing || mayGoOn();
       });
     } while (mayGoOn());
   } finally {
@@ -115,14 +114,44 @@ async function runLane(context: LaneContext, leased: ReceiverRow): Promise<void>
 
 type Due = Awaited<ReturnType<typeof findDue>>[number];
 
-const findDue = ({ services: { db }, clock }: LaneContext, receiverId: string, limit: number) =>
-  db
-    .select({ delivery, type: event.type, subjectId: event.subjectId, body: event.body })
+const dueColumns = { delivery, type: event.type, subjectId: event.subjectId, body: event.body };
+
+const isDue = ({ clock }: LaneContext, receiverId: string) =>
+  and(eq(delivery.receiverId, receiverId), eq(delivery.state, "WAITING"), lte(delivery.nextAt, clock()), receiver.enabled);
+
+/** What was tried least first: events that a receiver refuses do not stand before those that it never saw. */
+const findDue = (context: LaneContext, receiverId: string) =>
+  context.services.db
+    .select(dueColumns)
     .from(delivery)
     .innerJoin(event, eq(event.id, delivery.eventId))
-    .where(and(eq(delivery.receiverId, receiverId), eq(delivery.state, "WAITING"), lte(delivery.nextAt, clock())))
-    .orderBy(asc(delivery.sequence))
-    .limit(limit);
+    .innerJoin(receiver, eq(receiver.id, delivery.receiverId))
+    .where(isDue(context, receiverId))
+    .orderBy(asc(delivery.tries), asc(delivery.sequence))
+    .limit(batchSize);
+
+/**
+ * What a receiver that has been failing is asked with, whether it is back: one delivery of each type, the one that was tried least. It may refuse one type, or one event, and
+ * take all others: these do not wait behind that.
+ */
+const findProbes = (context: LaneContext, receiverId: string) =>
+  context.services.db
+    .selectDistinctOn([event.type], dueColumns)
+    .from(delivery)
+    .innerJoin(event, eq(event.id, delivery.eventId))
+    .innerJoin(receiver, eq(receiver.id, delivery.receiverId))
+    .where(isDue(context, receiverId))
+    .orderBy(event.type, asc(delivery.tries), asc(delivery.sequence));
+
+/** The receiver as it is at this try: it may have been disabled, moved, or given another secret. Undefined where the delivery is not to be made any more. */
+async function findLane({ services: { db } }: LaneContext, { delivery: { id } }: Due): Promise<ReceiverRow | undefined> {
+  const [found] = await db
+    .select({ receiver })
+    .from(delivery)
+    .innerJoin(receiver, eq(receiver.id, delivery.receiverId))
+    .where(and(eq(delivery.id, id), eq(delivery.state, "WAITING"), receiver.enabled));
+  return found?.receiver;
+}
 
 /** Events of one scan or risk one after the other, those of different ones side by side. Starts no more once `run` answers false. */
 async function runInOrder(due: Due[], run: (each: Due) => Promise<boolean>): Promise<void> {

@@ -4,6 +4,7 @@ import { loopbackAllowed, openDispatcher, type TestDispatcher } from "../testing
 import { startReceiver, type TestReceiver } from "../testing/start-receiver.ts";
 import { startScan, startTestServer, type TestServer } from "../testing/start-test-server.ts";
 import { webhookCalls } from "../testing/webhook-calls.ts";
+import { failForDisabled } from "./record-attempt.ts";
 import { purgeEvents } from "./start-deliveries.ts";
 
 let server: TestServer;
@@ -233,6 +234,66 @@ test("disabling fails what waits, and a change of address takes effect at the ne
   await moved[Symbol.asyncDispose]();
 });
 
+test("a receiver that refuses one type of event gets all others, and what it refuses is not hammered", async () => {
+  const { id } = await addWebhook({ url: receiver.url, event_types: ["scan.created"] });
+  receiver.answer = (_, response) => {
+    response.writeHead(receiver.received.at(-1)?.event.type === "ping" ? 500 : 200).end();
+  };
+  for (let index = 0; index < 40; index++) await ping(id);
+  await makeEvents(40);
+  for (let minutes = 0; minutes < 30; minutes += 1) await dispatcher.skip(60);
+  const deliveries = await listDeliveries(id);
+  const of = (type: string) => deliveries.filter(({ event_type }) => event_type === type);
+  expect(of("scan.created").map(({ state }) => state)).toEqual(Array.from({ length: 40 }, () => "DELIVERED"));
+  expect(of("ping").map(({ state }) => state)).toEqual(Array.from({ length: 40 }, () => "WAITING"));
+  expect(Math.max(...of("ping").map(({ attempts }) => attempts.length))).toBeLessThan(8);
+});
+
+test("what a person changes about a receiver holds for the next try, also in the midst of many", async () => {
+  const { id } = await addWebhook({ url: receiver.url, event_types: ["scan.created"] });
+  const arrived = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  receiver.answer = async (_, response) => {
+    if (receiver.received.length === 8) arrived.resolve();
+    await release.promise;
+    response.end();
+  };
+  await makeEvents(30);
+  const running = dispatcher.runDue();
+  await arrived.promise;
+  await changeWebhook(id, { enabled: false });
+  release.resolve();
+  await running;
+  expect(receiver.received).toHaveLength(8);
+  const states = (await listDeliveries(id)).map(({ state }) => state);
+  expect(states.filter((state) => state === "FAILED").length).toBeGreaterThanOrEqual(22);
+  expect(states).not.toContain("WAITING");
+});
+
+test("what was written for a webhook while it was being disabled does not wait for ever", async () => {
+  const { id } = await addWebhook({ url: receiver.url });
+  await ping(id);
+  await dispatcher.db.execute(sql`update receiver set enabled = false where id = ${id}`);
+  await dispatcher.runDue();
+  expect(await failForDisabled(dispatcher.db, dispatcher.clock())).toBe(1);
+  expect(await listDeliveries(id)).toMatchObject([{ state: "FAILED", attempts: [], reason: expect.stringContaining("disabled") }]);
+  expect(receiver.received).toEqual([]);
+});
+
+test("a replay since a time is of all that failed since then, whenever it was made", async () => {
+  const { id } = await addWebhook({ url: receiver.url });
+  receiver.answer = 500;
+  await ping(id);
+  await dispatcher.runDue();
+  for (let hours = 0; hours < 13; hours++) await dispatcher.skip(hour);
+  const [failed] = await listDeliveries(id);
+  const replay = async (since: number) =>
+    (await server.api<{ data: { replayed: number } }>("POST", `/v1/webhooks/${id}/replay`, { since: new Date(since).toISOString() })).body.data.replayed;
+  const endedAt = Date.parse(failed?.ended_at ?? "");
+  expect(await replay(endedAt + 1)).toBe(0);
+  expect(await replay(endedAt - hour * 1000)).toBe(1);
+});
+
 test("several servers share the work: every event arrives once", async () => {
   await addWebhook({ url: receiver.url, event_types: ["scan.created"] });
   const second = await startReceiver();
@@ -251,7 +312,7 @@ test("several servers share the work: every event arrives once", async () => {
 test("a dead receiver is left alone, and what it was never sent in twelve hours is failed, not kept for ever", async () => {
   const { id } = await addWebhook({ url: receiver.url, event_types: ["scan.created"] });
   await receiver.goDown();
-  await makeEvents(30);
+  await makeEvents(80);
   await dispatcher.runDue();
   // Five failures, and what was under way beside them: then it is left alone.
   expect((await listDeliveries(id)).flatMap(({ attempts }) => attempts).length).toBeLessThanOrEqual(12);

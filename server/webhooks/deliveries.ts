@@ -1,7 +1,7 @@
 import type { Delivery, DeliveryState } from "@periscan/contract/webhook.ts";
 import { and, desc, eq, gte, inArray, lt, sql } from "drizzle-orm";
 import { ApiError, notFound } from "../api-error.ts";
-import type { Database } from "../db/connect.ts";
+import type { Database, Transaction } from "../db/connect.ts";
 import { delivery, deliveryAttempt, event } from "../db/schema.ts";
 import { isId } from "../page.ts";
 import { findReceiver, type Owned } from "./receivers.ts";
@@ -89,20 +89,18 @@ const again = () => ({ state: "WAITING" as const, reason: null, tries: 0, firstT
 /** Queues one delivery again, whatever became of it: the same event with the same id. Throws 404, and 409 where the receiver is disabled. */
 export async function replayDelivery(db: Database, owned: Owned, deliveryId: string): Promise<void> {
   await db.transaction(async (tx) => {
-    requireEnabled(owned, await findReceiver(tx, owned));
-    await lockReceiver(tx, owned.id);
+    await lockEnabled(tx, owned);
     const matches = and(eq(delivery.receiverId, owned.id), eq(sql`${delivery.id}::text`, deliveryId));
     const rows = await tx.update(delivery).set(again()).where(matches).returning({ id: delivery.id });
     if (rows.length === 0) throw notFound("delivery");
   });
 }
 
-/** Queues every failed delivery again that was made since then. Answers how many. Throws as `replayDelivery`. */
+/** Queues every delivery again that failed since then. Answers how many. Throws as `replayDelivery`. */
 export async function replayFailed(db: Database, owned: Owned, since: Date): Promise<number> {
   return db.transaction(async (tx) => {
-    requireEnabled(owned, await findReceiver(tx, owned));
-    await lockReceiver(tx, owned.id);
-    const failed = and(eq(delivery.receiverId, owned.id), eq(delivery.state, "FAILED"), gte(delivery.createdAt, since));
+    await lockEnabled(tx, owned);
+    const failed = and(eq(delivery.receiverId, owned.id), eq(delivery.state, "FAILED"), gte(delivery.endedAt, since));
     const { rowCount } = await tx.update(delivery).set(again()).where(failed);
     return rowCount ?? 0;
   });
@@ -111,14 +109,16 @@ export async function replayFailed(db: Database, owned: Owned, since: Date): Pro
 /** Queues an event that says nothing but that events arrive. Answers the delivery's id. Throws as `replayDelivery`. */
 export async function sendPing(db: Database, owned: Owned): Promise<string> {
   return db.transaction(async (tx) => {
-    requireEnabled(owned, await findReceiver(tx, owned));
-    await lockReceiver(tx, owned.id);
+    await lockEnabled(tx, owned);
     const data = { [`${owned.noun}_id`]: owned.id };
     const [id] = await insertEvents(tx, owned.workspaceId, [{ type: "ping", subjectId: null, data, receiverIds: [owned.id] }]);
     return id ?? "";
   });
 }
 
-function requireEnabled({ noun, id }: Owned, { enabled }: { enabled: boolean }): void {
-  if (!enabled) throw new ApiError(409, `${noun}.disabled`, `The ${noun} is disabled: enable it first (PUT /v1/${noun}s/${id}).`);
+async function lockEnabled(tx: Transaction, owned: Owned): Promise<void> {
+  await findReceiver(tx, owned);
+  const { noun, id } = owned;
+  const row = await lockReceiver(tx, id);
+  if (!row?.enabled) throw new ApiError(409, `${noun}.disabled`, `The ${noun} is disabled: enable it first (PUT /v1/${noun}s/${id}).`);
 }

@@ -1,4 +1,4 @@
-import { and, eq, gt, isNull, lt } from "drizzle-orm";
+import { and, eq, gt, gte, isNull, lt, sql } from "drizzle-orm";
 import type { Database, Transaction } from "../db/connect.ts";
 import { delivery, deliveryAttempt, receiver } from "../db/schema.ts";
 import { findNextTry, findReceiverPause, giveUpAfterSeconds, pauseAfterFailures } from "./retry-schedule.ts";
@@ -42,12 +42,12 @@ async function recordSuccess(tx: Transaction, { lane, known, at }: { lane: Recei
   await tx.update(delivery).set({ state: "DELIVERED", reason: null, endedAt: at }).where(eq(delivery.id, known.id));
   if (lane.failures === 0) return 0;
   await tx.update(receiver).set({ failures: 0, failingSince: null, pausedUntil: null }).where(eq(receiver.id, lane.id));
-  // It is back: what waits out a pause because of the outage need not.
-  if (lane.failures >= pauseAfterFailures)
+  // It is back: what waits out a pause because of the outage need not. What failed before it has a fault of its own.
+  if (lane.failures >= pauseAfterFailures && lane.failingSince)
     await tx
       .update(delivery)
       .set({ nextAt: at })
-      .where(and(eq(delivery.receiverId, lane.id), eq(delivery.state, "WAITING"), gt(delivery.nextAt, at)));
+      .where(and(eq(delivery.receiverId, lane.id), eq(delivery.state, "WAITING"), gt(delivery.nextAt, at), gte(delivery.firstTriedAt, lane.failingSince)));
   return 0;
 }
 
@@ -83,6 +83,17 @@ async function giveUpUntried(tx: Transaction, { id, failingSince }: ReceiverRow,
     .where(and(eq(delivery.receiverId, id), eq(delivery.state, "WAITING"), isNull(delivery.firstTriedAt), lt(delivery.createdAt, limit)));
 }
 
+const disabledReason = (reason: string | null) => `Not tried any more: ${reason ?? "the receiver was disabled."}`;
+
+/** Fails what a change that was under way while its receiver was disabled has left waiting for it. Answers how many. */
+export async function failForDisabled(db: Database, now: Date): Promise<number> {
+  const { rowCount } = await db
+    .update(delivery)
+    .set({ state: "FAILED", endedAt: now, reason: disabledReason(null) })
+    .where(and(eq(delivery.state, "WAITING"), sql`${delivery.receiverId} in (select id from receiver where not enabled)`));
+  return rowCount ?? 0;
+}
+
 /** Nothing more goes to it; what waits is failed and can be replayed once it is enabled. `reason` is absent where a person did it. */
 export async function disableReceiver(tx: Transaction, id: string, { reason, now }: { reason?: string; now: Date }): Promise<void> {
   await tx
@@ -91,6 +102,6 @@ export async function disableReceiver(tx: Transaction, id: string, { reason, now
     .where(eq(receiver.id, id));
   await tx
     .update(delivery)
-    .set({ state: "FAILED", endedAt: now, reason: `Not tried any more: ${reason ?? "the receiver was disabled."}` })
+    .set({ state: "FAILED", endedAt: now, reason: disabledReason(reason ?? null) })
     .where(and(eq(delivery.receiverId, id), eq(delivery.state, "WAITING")));
 }

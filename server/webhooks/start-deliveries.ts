@@ -3,6 +3,7 @@ import { sql } from "drizzle-orm";
 import type { Database } from "../db/connect.ts";
 import type { Services } from "../services.ts";
 import { createDispatcher } from "./create-dispatcher.ts";
+import { failForDisabled } from "./record-attempt.ts";
 
 const lookMilliseconds = 500;
 const purgeMilliseconds = 60_000;
@@ -20,7 +21,7 @@ export function startDeliveries(services: Services): () => Promise<void> {
       await dispatcher.takeDue().catch((error) => services.log.warn({ err: error }, "deliveries could not be looked for; the server looks again"));
       if (performance.now() >= purgeAt) {
         purgeAt = performance.now() + purgeMilliseconds;
-        await purgeEvents(services.db, new Date()).catch((error) => services.log.warn({ err: error }, "old events could not be cleared away"));
+        await tidy(services.db).catch((error) => services.log.warn({ err: error }, "old events could not be cleared away"));
       }
       await sleep(lookMilliseconds, undefined, { signal: stopping.signal }).catch(() => {});
     }
@@ -31,6 +32,12 @@ export function startDeliveries(services: Services): () => Promise<void> {
     await running;
     await dispatcher.stop();
   };
+}
+
+async function tidy(db: Database): Promise<void> {
+  const now = new Date();
+  await failForDisabled(db, now);
+  await purgeEvents(db, now);
 }
 
 /** Deletes events that are older than 14 days and that no receiver waits for, with their deliveries; a bounded number at a time. */
