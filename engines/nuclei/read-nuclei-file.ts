@@ -1,4 +1,3 @@
-import { Readable } from "node:stream";
 import type { Detection } from "@periscan/contract/outcome.ts";
 import { type ParsedTarget, parseTarget } from "@periscan/contract/target-syntax.ts";
 import { ParseError, type ReadContext, type ReadOutcome } from "../kit/engine.ts";
@@ -6,7 +5,7 @@ import { peekFile } from "../kit/peek-file.ts";
 import { parseWhole, readWhole } from "../kit/read-whole.ts";
 import { findTemplates } from "./find-templates.ts";
 import { readDetection, readSeverity } from "./read-detection.ts";
-import { type NucleiResult, readResult, readResults } from "./read-result.ts";
+import { checkResult, type NucleiResult, readResults } from "./read-result.ts";
 import { readSarif } from "./read-sarif.ts";
 
 /**
@@ -22,10 +21,7 @@ export async function* readNucleiFile(chunks: AsyncIterable<Uint8Array>, context
 async function* readList(file: AsyncIterable<Uint8Array>): AsyncIterable<{ result: NucleiResult }> {
   const list = parseWhole(await readWhole(file, 128));
   if (!Array.isArray(list)) throw new ParseError("This is not a list of Nuclei's hits.");
-  for await (const [index, value] of Readable.from(list.entries())) {
-    const result = readResult({ number: Number(index) + 1, text: JSON.stringify(value) });
-    if (result) yield { result };
-  }
+  for (const [index, value] of list.entries()) yield { result: checkResult(index + 1, value) };
 }
 
 interface Host {

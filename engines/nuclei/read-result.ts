@@ -56,6 +56,11 @@ export function readResult({ number, text }: Line): NucleiResult | undefined {
   } catch (cause) {
     throw new ParseError(`Line ${number} of Nuclei's output is no JSON.`, { cause });
   }
+  return checkResult(number, value);
+}
+
+/** The value of a line, or of an entry of a list, as a hit. Throws ParseError on anything else. */
+export function checkResult(number: number, value: unknown): NucleiResult {
   const parsed = Result.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];

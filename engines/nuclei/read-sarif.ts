@@ -33,17 +33,25 @@ const Location = z.object({
     .optional(),
 });
 
+const Index = z.int().min(-1).optional();
+const Name = z.string().max(2000).optional();
+
+/** The driver of a tool, or an extension such as a pack of CodeQL's queries. */
+const Component = z.object({ name: Name, guid: Name, rules: z.array(Rule).max(50_000).nullish() });
+type Component = z.infer<typeof Component>;
+const ComponentReference = z.object({ name: Name, guid: Name, index: Index });
+
 const Result = z.object({
-  ruleId: z.string().max(2000).optional(),
-  ruleIndex: z.int().min(-1).optional(),
-  rule: z.object({ id: z.string().max(2000).optional(), index: z.int().min(-1).optional() }).optional(),
+  ruleId: Name,
+  ruleIndex: Index,
+  rule: z.object({ id: Name, index: Index, toolComponent: ComponentReference.optional() }).optional(),
   kind: z.string().max(50).optional(),
   level: Level.optional(),
   message: Message,
   locations: z.array(Location).max(10_000).optional(),
   partialFingerprints: z.record(z.string(), z.string()).optional(),
   fingerprints: z.record(z.string(), z.string()).optional(),
-  suppressions: z.array(z.unknown()).nullish(),
+  suppressions: z.array(z.object({ status: z.string().max(50).nullish() })).nullish(),
   baselineState: z.string().max(50).optional(),
   properties: Properties,
 });
@@ -55,7 +63,7 @@ const Sarif = z.object({
   runs: z
     .array(
       z.object({
-        tool: z.object({ driver: z.object({ name: z.string().min(1).max(500), rules: z.array(Rule).max(50_000).optional() }) }),
+        tool: z.object({ driver: Component.extend({ name: z.string().min(1).max(500) }), extensions: z.array(Component).max(1000).optional() }),
         results: z.array(Result).max(200_000).nullish(),
         invocations: z.array(z.object({ executionSuccessful: z.boolean(), endTimeUtc: z.string().max(100).optional() })).optional(),
       }),
@@ -93,16 +101,48 @@ export async function* readSarif(file: AsyncIterable<Uint8Array>, { target }: Re
   yield { target: target.text, ...(times.length > 0 ? { observedAt: new Date(Math.max(...times)) } : {}), outcome };
 }
 
-function* readRun({ tool: { driver }, results }: Run): Iterable<Detection> {
-  const rules = new Map((driver.rules ?? []).map((rule) => [rule.id, rule]));
+function* readRun({ tool, results }: Run): Iterable<Detection> {
+  const findRule = createRuleFinder(tool);
   for (const result of results ?? []) {
-    // Suppressed by a person, gone since the baseline, or a check that passed.
-    if ((result.kind ?? "fail") !== "fail" || (result.suppressions?.length ?? 0) > 0 || result.baselineState === "absent") continue;
-    const byIndex = driver.rules?.[result.ruleIndex ?? result.rule?.index ?? -1];
-    const id = result.ruleId ?? result.rule?.id ?? byIndex?.id;
+    // A check that passed, suppressed by a person, or gone since the baseline.
+    if ((result.kind ?? "fail") !== "fail" || isSuppressed(result) || result.baselineState === "absent") continue;
+    const rule = findRule(result);
+    const id = result.ruleId ?? result.rule?.id ?? rule?.id;
     if (!id) throw new ParseError("A result of the file names no rule.");
-    yield readResult(driver.name, { id, rule: byIndex ?? rules.get(id), result });
+    yield readResult(tool.driver.name, { id, rule, result });
   }
+}
+
+/** Whether each request to suppress it is accepted (3.35.3), as one without a status is. Where they disagree nobody has decided yet, and the result stands. */
+function isSuppressed({ suppressions }: Result): boolean {
+  const statuses = (suppressions ?? []).map(({ status }) => status ?? "accepted");
+  return statuses.length > 0 && statuses.every((status) => status === "accepted");
+}
+
+/**
+ * The rule of a result (3.52.3): of the component that it names, else of the driver. An index counts where the rule there has the result's id, which may
+ * have one part more (3.52.4); another rule's level and title would be wrong. Else the id alone finds it, in the other components too.
+ */
+function createRuleFinder({ driver, extensions = [] }: Run["tool"]): (result: Result) => Rule | undefined {
+  const all = [driver, ...extensions];
+  const listById = (components: Component[]) => new Map(components.flatMap(({ rules }) => rules ?? []).map((rule) => [rule.id, rule]));
+  const own = new Map(all.map((component) => [component, listById([component])]));
+  const anywhere = listById(all.toReversed());
+  const findComponent = ({ index = -1, guid, name }: z.infer<typeof ComponentReference>): Component | undefined => {
+    if (index >= 0) return extensions[index];
+    if (guid !== undefined) return all.find((component) => component.guid === guid);
+    return name === undefined ? driver : all.find((component) => component.name === name);
+  };
+  return ({ ruleId, ruleIndex, rule }) => {
+    const component = findComponent(rule?.toolComponent ?? {});
+    const indexed = component?.rules?.[ruleIndex ?? rule?.index ?? -1];
+    const id = ruleId ?? rule?.id ?? indexed?.id;
+    if (id === undefined) return undefined;
+    const ids = [id, ...(id.includes("/") ? [id.slice(0, id.lastIndexOf("/"))] : [])];
+    if (indexed && ids.includes(indexed.id)) return indexed;
+    const found = ids.map((each) => (component && own.get(component)?.get(each)) ?? anywhere.get(each));
+    return found.find((each) => each !== undefined);
+  };
 }
 
 interface Found {
@@ -152,10 +192,12 @@ const readSnippet = ({ locations }: Result): Pick<Detail, "response"> => {
  * Else SARIF's level, which says how bad the tool finds it (3.27.10); a result without one is a warning.
  */
 function readSeverity(rule: Rule | undefined, result: Result): Severity {
-  const score = Number(result.properties?.["security-severity"] ?? rule?.properties?.["security-severity"] ?? Number.NaN);
+  const score = readScore(result.properties?.["security-severity"] ?? rule?.properties?.["security-severity"]);
   if (score >= 0 && score <= 10) return score >= 9 ? "critical" : score >= 7 ? "high" : score >= 4 ? "medium" : score > 0 ? "low" : "info";
   return levels[result.level ?? rule?.defaultConfiguration?.level ?? "warning"];
 }
+
+const readScore = (value: unknown): number => (typeof value === "number" || (typeof value === "string" && value.trim() !== "") ? Number(value) : Number.NaN);
 
 const levels: Record<z.infer<typeof Level>, Severity> = { error: "high", warning: "medium", note: "low", none: "info" };
 

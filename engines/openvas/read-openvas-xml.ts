@@ -83,6 +83,8 @@ interface ReportHost {
 function createReport() {
   const hosts = new Map<string, ReportHost>();
   const tests = new Map<string, TestFacts>();
+  /** Of the scan as a whole, such as that it could not start: gvmd writes those with an empty host. */
+  const errors: string[] = [];
   let status: string | undefined;
   let scanEnd: Date | undefined;
   let results = 0;
@@ -100,8 +102,13 @@ function createReport() {
       status = record.text;
     } else if (record.name === "scan_end") scanEnd = readTime(record.text);
     else if (parent === "report") takeHost(record);
-    else if (parent === "errors") hostOf(childText(record, "host")).errors.push(childText(record, "description").slice(0, 300));
+    else if (parent === "errors") takeError(record);
     else takeResult(record);
+  }
+
+  function takeError(record: OspElement): void {
+    const [host, text] = [childText(record, "host").trim(), childText(record, "description").slice(0, 300)];
+    (host === "" ? errors : hostOf(host).errors).push(text);
   }
 
   function takeHost(record: OspElement): void {
@@ -128,9 +135,10 @@ function createReport() {
 
   function* finish(): Iterable<ReportOutcome> {
     if (status === undefined) throw new ParseError("The report does not say how its scan ended.");
+    if (hosts.size === 0 && errors.length > 0) throw new ParseError(`The report has no host. ${describeErrors(errors)}`);
     for (const [address, host] of hosts) {
       const at = host.endedAt ?? scanEnd;
-      const outcome = check(host.marker ? readOwn(host, host.marker, tests) : readForeign(host, status, tests));
+      const outcome = check(host.marker ? readOwn(host, host.marker, tests) : readForeign(host, { status, errors, tests }));
       yield { address, ...(at ? { observedAt: at } : {}), outcome };
     }
   }
@@ -223,12 +231,24 @@ function readOwn(host: ReportHost, marker: Outcome, tests: ReadonlyMap<string, T
   return { ...marker, detections };
 }
 
+interface ScanFacts {
+  status: string;
+  errors: string[];
+  tests: ReadonlyMap<string, TestFacts>;
+}
+
+function describeErrors(errors: string[]): string {
+  const texts = [...new Set(errors)].map((text) => text.replace(/\.$/, "") || "it does not say which");
+  return `The report's scan had an error: ${texts.slice(0, 5).join("; ")}.`;
+}
+
 /** A report of Greenbone's. It may be filtered and does not say which ports were looked at, so it closes nothing. */
-function readForeign(host: ReportHost, status: string, tests: ReadonlyMap<string, TestFacts>): Outcome {
+function readForeign(host: ReportHost, { status, errors, tests }: ScanFacts): Outcome {
   const alarms = host.results.filter(({ type }) => type === "alarm");
   const { detections, below, problems } = readDetections(alarms, { tests, minQod, scopeOf: keyOf });
   const reasons = [
     ...(status === "Done" ? [] : [`The report's scan did not come to its end (${status.slice(0, 50) || "no status"}).`]),
+    ...(errors.length === 0 ? [] : [describeErrors(errors)]),
     ...(host.ended ? [] : ["The report does not say that the scan of this host ended."]),
     ...problems.slice(0, 5),
     ...host.errors.slice(0, 5).map((text) => `A test failed: ${text}`),

@@ -2,8 +2,11 @@ import { readFileSync } from "node:fs";
 import type { Outcome } from "@periscan/contract/outcome.ts";
 import { describe, expect, test } from "vitest";
 import { ParseError } from "../kit/engine.ts";
+import { covers } from "./coverage.ts";
 import { excerptMessage } from "./excerpt.ts";
-import { readZapJson } from "./read-zap-json.ts";
+import { readSite, readZapJson } from "./read-zap-json.ts";
+import { readZapXml } from "./read-zap-xml.ts";
+import type { Detail } from "./view.ts";
 import { fromParagraphs, toParagraphs } from "./zap-report.ts";
 
 async function read(report: unknown): Promise<Outcome[]> {
@@ -41,6 +44,50 @@ describe("a report of ZAP's", () => {
       { key: "10021-1", title: "Header missing", threat_level: "LOW", description: "One <b>.\nTwo.", references: ["https://example.org/1"] },
     ]);
   });
+  test("has one risk of what ZAP parts by risk and name: the worst, with the places of all", async () => {
+    const low = alert({ pluginid: "90022", alertRef: "90022", name: "Error Disclosure", riskcode: "1", count: "3" });
+    const medium = { ...low, name: "Error Message", riskcode: "2", count: "1", instances: [{ uri: "https://example.com/b", method: "GET" }] };
+    for (const alerts of [
+      [low, medium],
+      [medium, low],
+    ]) {
+      const [outcome] = await read(report({}, alerts));
+      expect(outcome?.detections).toMatchObject([{ key: "90022", title: "Error Message", threat_level: "MEDIUM", additional_info: { instances: 4 } }]);
+      expect(outcome?.detections[0]?.detail).toMatchObject({ instances: [{ url: "https://example.com/b" }, { url: "https://example.com/a" }] });
+      expect(covers(outcome?.coverage, outcome?.detections[0]?.scope ?? "")).toBe(true);
+    }
+  });
+  test("without references has a risk for each name of a plugin, and keeps the plugin's key where it has one", async () => {
+    const policy = (name: string, change = {}) => alert({ pluginid: "10055", alertRef: undefined, name, ...change });
+    const alerts = [policy("CSP: Wildcard Directive"), policy("CSP: style-src"), policy("CSP: style-src", { riskcode: "2" }), alert({ alertRef: undefined })];
+    const [outcome] = await read(report({}, alerts));
+    expect(outcome?.detections.map(({ key, title, threat_level }) => [key.replace(/-\w{12}$/, "-NAME"), title, threat_level])).toEqual([
+      ["10055-NAME", "CSP: Wildcard Directive", "LOW"],
+      ["10055-NAME", "CSP: style-src", "MEDIUM"],
+      ["10021", "Header missing", "LOW"],
+    ]);
+    expect(new Set(outcome?.detections.map(({ key }) => key)).size).toBe(3);
+    for (const { scope, detail } of outcome?.detections ?? []) {
+      expect(covers(outcome?.coverage, scope)).toBe(true);
+      expect((detail as Detail).rule.id).toMatch(/^\d{5}$/);
+    }
+    const [again] = await read(report({}, alerts.toReversed()));
+    expect(again?.detections.map(({ key }) => key).sort()).toEqual(outcome?.detections.map(({ key }) => key).sort());
+  });
+  test("may have what a person raised, which has neither plugin nor reference", async () => {
+    const [outcome] = await read(report({}, [alert({ pluginid: "-1", alertRef: "", name: "Seen by hand" }), alert()]));
+    expect(outcome?.detections.map(({ key }) => key)).toEqual([expect.stringMatching(/^-1-\w{12}$/), "10021-1"]);
+  });
+  test("in XML is read the same", async () => {
+    const alerts = ["1", "2"].map(
+      (risk) =>
+        `<alertitem><pluginid>90022</pluginid><alertRef>90022</alertRef><name>Error Disclosure</name><riskcode>${risk}</riskcode><confidence>2</confidence><desc></desc>` +
+        `<instances><instance><uri>https://example.com/${risk}</uri></instance></instances></alertitem>`,
+    );
+    const xml = `<OWASPZAPReport version="2.17.0" generated="Tue"><site name="https://example.com" host="example.com" port="443" ssl="true"><alerts>${alerts.join("")}</alerts></site></OWASPZAPReport>`;
+    const [site] = (await readZapXml(bytesOf(xml))).site;
+    expect(site && readSite(site).detections).toMatchObject([{ key: "90022", threat_level: "MEDIUM", additional_info: { instances: 2 } }]);
+  });
   test("without alerts is no clean site", async () => {
     expect(await read(report({}, []))).toMatchObject([{ kind: "partial", detections: [] }]);
     expect(await read(report({}, [alert({ confidence: "0" })]))).toMatchObject([{ kind: "partial", detections: [] }]);
@@ -49,8 +96,7 @@ describe("a report of ZAP's", () => {
     ["names no site", { ...report(), site: [] }],
     ["has an unknown risk", report({}, [alert({ riskcode: "4" })])],
     ["has no risk", report({}, [alert({ riskcode: undefined })])],
-    ["has an alert without a place", report({}, [alert({ instances: [] })])],
-    ["has one alert twice", report({}, [alert(), alert()])],
+    ["has an alert without a place", report({}, [alert({ instances: [] }), alert()])],
     ["is of something else", { version: "2.1.0", runs: [] }],
     ["is a list", []],
     ["is nothing", ""],

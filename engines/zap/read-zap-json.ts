@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Detection, Outcome } from "@periscan/contract/outcome.ts";
 import { ParseError } from "../kit/engine.ts";
 import { parseWhole, readWhole } from "../kit/read-whole.ts";
@@ -36,12 +37,7 @@ const describeIssue = ({ issues }: { issues: { path: PropertyKey[]; message: str
 export function readSite(site: ReportSite): Outcome {
   const alerts = site.alerts.filter(({ confidence }) => confidence !== falsePositive);
   const coverage = site.periscan?.coverage ?? guessCoverage(site, alerts);
-  const detections = alerts.map((alert) => readAlert(alert, coverage, site.periscan?.scopes ?? {}));
-  const seen = new Set<string>();
-  for (const { key } of detections) {
-    if (seen.has(key)) throw new ParseError(`The report has two alerts ${key} for one site.`);
-    seen.add(key);
-  }
+  const detections = mergeAlerts(alerts).map((alert) => readAlert(alert, coverage, site.periscan?.scopes ?? {}));
   if (site.periscan) {
     const { outcome, reason, notes } = site.periscan;
     if (outcome === "partial" && reason === undefined) throw new ParseError("A part of a report is partial and does not say why.");
@@ -77,18 +73,46 @@ function guessCoverage(site: ReportSite, alerts: ReportAlert[]): Coverage {
   };
 }
 
-function readAlert(alert: ReportAlert, coverage: Coverage, scopes: Record<string, string>): Detection {
-  const reference = alert.alertRef ?? alert.pluginid;
+interface MergedAlert extends ReportAlert {
+  key: string;
+}
+
+/**
+ * ZAP parts alerts by risk and name, so a reference may have several: the worst stands for all, as in what `writeSite` writes. Without references the
+ * plugin stands for its one alert, as in a scan; only where it has several names does the name make the difference.
+ */
+function mergeAlerts(alerts: ReportAlert[]): MergedAlert[] {
+  for (const { alertRef, pluginid, name, instances } of alerts)
+    if (fromParagraphs(name) === "" || instances.length === 0)
+      throw new ParseError(`The report's alert ${alertRef || pluginid} has no name, or no place where it was seen.`);
+  const plugins = [...Map.groupBy(alerts, ({ pluginid }) => pluginid)];
+  const ambiguous = new Set(plugins.filter(([id, same]) => id === byHand || new Set(same.map(({ name }) => name)).size > 1).map(([id]) => id));
+  const refer = ({ alertRef, pluginid, name }: ReportAlert) => alertRef || (ambiguous.has(pluginid) ? `${pluginid}-${digest(name)}` : pluginid);
+  return [...Map.groupBy(alerts, refer)].map(([key, same]) => {
+    const sorted = same.toSorted((a, b) => Number(b.riskcode) - Number(a.riskcode));
+    const count = sorted.reduce((sum, alert) => sum + countInstances(alert), 0);
+    return { ...(sorted[0] as ReportAlert), key, instances: sorted.flatMap(({ instances }) => instances), count: `${count}` };
+  });
+}
+
+/** The plugin of whatever a person has raised. */
+const byHand = "-1";
+
+/** Names of one plugin often begin alike: cut to what a reference has room for, they would be one. */
+const digest = (name: string): string => createHash("sha256").update(fromParagraphs(name)).digest("hex").slice(0, 12);
+
+const countInstances = ({ instances, count }: ReportAlert): number => Math.max(instances.length, Number(count ?? 0));
+
+function readAlert(alert: MergedAlert, coverage: Coverage, scopes: Record<string, string>): Detection {
+  const { key } = alert;
   const risk = Number(alert.riskcode);
-  const { title, threatLevel, description, solution, references } = assessAlert({ reference, pluginId: alert.pluginid, risk });
+  const { title, threatLevel, description, solution, references } = assessAlert({ reference: key, pluginId: alert.pluginid, risk });
   const name = clip(fromParagraphs(alert.name), 500);
-  if (name === "" || alert.instances.length === 0) throw new ParseError(`The report's alert ${reference} has no name, or no place where it was seen.`);
-  const scope =
-    scopes[reference] ?? formatScope({ rule: reference, origin: coverage.origin, answered: alert.instances.map(({ uri }) => readPlace(uri)), erred: [] });
-  const count = Math.max(alert.instances.length, Number(alert.count ?? 0));
+  const scope = scopes[key] ?? formatScope({ rule: key, origin: coverage.origin, answered: alert.instances.map(({ uri }) => readPlace(uri)), erred: [] });
+  const count = countInstances(alert);
   const confidence = confidenceNames[Number(alert.confidence)] ?? "";
   return {
-    key: reference,
+    key,
     scope,
     title: title ?? name,
     threat_level: threatLevel,
@@ -96,14 +120,14 @@ function readAlert(alert: ReportAlert, coverage: Coverage, scopes: Record<string
     solution: solution ?? clip(fromParagraphs(alert.solution), 20_000),
     references: references ?? readReferences(alert.reference),
     additional_info: {
-      rule: ruleOf(reference),
+      rule: ruleOf(key),
       confidence,
       zap_risk: riskNames[risk] ?? "",
       instances: count,
       ...(Number(alert.cweid) > 0 ? { cwe: `CWE-${Number(alert.cweid)}` } : {}),
       ...(Number(alert.wascid) > 0 ? { wasc: `WASC-${Number(alert.wascid)}` } : {}),
     },
-    detail: readDetail(alert, { id: reference, name, confidence }, count),
+    detail: readDetail(alert, { id: alert.alertRef || alert.pluginid, name, confidence }, count),
   };
 }
 

@@ -24,10 +24,10 @@ export type ReportInstance = z.infer<typeof ReportInstance>;
 
 export const ReportAlert = z.object({
   pluginid: Digits,
-  /** Older versions have none. */
+  /** Older versions have none, and it is empty where a person raised the alert. */
   alertRef: z
     .string()
-    .regex(/^-?[\w-]{1,40}$/)
+    .regex(/^(-?[\w-]{1,40})?$/)
     .optional(),
   alert: Text.optional(),
   name: Text,
