@@ -139,6 +139,21 @@ test("an import and a scan of one target share its risks, and each closes only w
   expect((await risksOf(target)).map(({ status }) => status).sort()).toEqual(["CLOSED", "OPEN"]);
 });
 
+test("a file that says less of where it looked than a scan does not keep the scan's risk open for ever", async () => {
+  const target = "10.9.0.14";
+  const scan = async (open: number[]) => {
+    const { id } = await startScan(server, { type: "NMAP", targets: [target] });
+    await finishTask(server, await claimSome(server), look(open));
+    return (await getScan(server, id)).risks;
+  };
+  await scan([22]);
+  const seen = look([22]);
+  const vague = { ...seen, detections: seen.detections.map((detection) => ({ ...detection, scope: "somewhere", title: "Open TCP Port: 22, by a file" })) };
+  expect((await importOnce([told(target, vague)])).risks).toMatchObject({ new_open: [], still_open: [{}] });
+  expect(await risksOf(target)).toMatchObject([{ risk_definition: { title: "Open TCP Port: 22, by a file" } }]);
+  expect(await scan([])).toMatchObject({ closed: [{}] });
+});
+
 test("a file that is older than what is known changes nothing, and opens nothing that is known to be gone", async () => {
   const target = "10.9.0.2";
   await importOnce([told(target, look([22]), "2021-01-01T00:00:00Z")]);

@@ -8,6 +8,7 @@ interface FinishedScan {
   scanId: string;
   workspaceId: string;
   engine: Engine;
+  isImport: boolean;
 }
 
 /**
@@ -48,17 +49,19 @@ async function openDetected(tx: Transaction, finished: FinishedScan): Promise<vo
   await tx.execute(sql`
     insert into scan_risk (scan_id, risk_id, change, detection_id)
     select ${scanId}, known_id, case when known_closed_at <= at then 'new_open' else 'still_open' end, id from ${seen} where known_id is not null`);
+  // A file may say less of where it looked than a scan of ours: with its scope, no scan could close the risk any more.
+  const scope = finished.isImport ? sql`risk.scope` : sql`seen.scope`;
   // Older evidence than what is known changes nothing: a scan that ends late does not open again what a later look found gone. Nor does the same
   // evidence, such as a file that is imported twice.
   await tx.execute(sql`
-    update risk set status = 'OPEN', closed_at = null, scope = seen.scope, title = seen.title, threat_level = seen.threat_level,
+    update risk set status = 'OPEN', closed_at = null, scope = ${scope}, title = seen.title, threat_level = seen.threat_level,
       description = seen.description, solution = seen.solution, "references" = seen.references,
       additional_info = seen.additional_info, detail = seen.detail, last_detected_at = seen.at
     from ${seen}
     where risk.id = seen.known_id and greatest(risk.closed_at, risk.last_detected_at) <= seen.at
       and (risk.status <> 'OPEN' or risk.last_detected_at < seen.at
         or (risk.scope, risk.title, risk.threat_level, risk.description, risk.solution, risk.references, risk.additional_info, risk.detail) is distinct from
-          (seen.scope, seen.title, seen.threat_level, seen.description, seen.solution, seen.references, seen.additional_info, seen.detail))`);
+          (${scope}, seen.title, seen.threat_level, seen.description, seen.solution, seen.references, seen.additional_info, seen.detail))`);
   await insertRisks(tx, finished, outdated);
 }
 

@@ -27,9 +27,9 @@ export async function finishScan(tx: Transaction, boss: Services["boss"], scanId
   const [row] = await tx.select().from(scan).where(eq(scan.id, scanId));
   if (!row) throw new Error(`scan ${scanId} is gone`);
   const engine = findEngine(row.type);
-  await applyOutcomes(tx, { scanId, workspaceId: row.workspaceId, engine });
-  await applyObservations(tx, { scanId, engine });
   const file = await findImportFile(tx, scanId);
+  await applyOutcomes(tx, { scanId, workspaceId: row.workspaceId, engine, isImport: file !== undefined });
+  await applyObservations(tx, { scanId, engine });
   const error = cause ?? (await findFailure(tx, scanId, file !== undefined));
   await tx
     .update(scan)
