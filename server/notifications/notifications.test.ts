@@ -1,6 +1,7 @@
 import type { Notification } from "@periscan/contract/notification.ts";
 import type { Outcome } from "@periscan/contract/outcome.ts";
 import type { Delivery } from "@periscan/contract/webhook.ts";
+import type { Task } from "@periscan/contract/worker-protocol.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { loopbackAllowed, openDispatcher, type TestDispatcher } from "../testing/open-dispatcher.ts";
 import { startMailServer, type TestMailServer } from "../testing/start-mail-server.ts";
@@ -72,7 +73,7 @@ test("Slack and Teams get their JSON, with scanner output that can neither link,
   await slack();
   await add({ kind: "teams", url: `${receiver.url}/teams` });
   const outcome = look("HIGH");
-  const title = "<!channel> <https://evil.example|click> [click](https://evil.example) **bold** & \u202egnp";
+  const title = "<!channel> <https://evil.example|click> [click](https://evil.example) https://evil.example #general @here *bold* :tada: & \u202egnp";
   const id = await scanOnce("10.7.0.2", { ...outcome, detections: outcome.detections.map((seen) => ({ ...seen, title })) });
   const bodies = new Map(receiver.received.map(({ path, body }) => [path, JSON.parse(body)]));
   const link = `https://periscan.example/v1/scans/${id}`;
@@ -80,6 +81,11 @@ test("Slack and Teams get their JSON, with scanner output that can neither link,
   expect(text).toBe("Periscan: NMAP scan found 1 new risk");
   expect(blocks[1].text.text).toContain("HIGH: &lt;!channel&gt; &lt;https://evil.example|click&gt;");
   expect(blocks[1].text.text).not.toMatch(/[<>\u202e]/);
+  expect(blocks.map(({ text }: { text: object }) => ({ ...text, text: "" }))).toEqual([
+    { type: "plain_text", text: "", emoji: false },
+    { type: "plain_text", text: "", emoji: false },
+    { type: "mrkdwn", text: "" },
+  ]);
   expect(blocks.at(-1).text.text).toBe(`<${link}|Open the scan>`);
   const [{ contentType, content }] = bodies.get("/hook/teams").attachments;
   expect(contentType).toBe("application/vnd.microsoft.card.adaptive");
@@ -135,6 +141,22 @@ describe("a filter decides what is told", () => {
     await server.api("POST", "/v1/notifications", { kind: "slack", url: receiver.url }, server.foreign);
     await scanOnce("10.7.0.9", look("HIGH"));
     expect(takeMessages()).toEqual([]);
+  });
+
+  test("an import that could not be read is told, though it has no target; where tags are asked for it is not", async () => {
+    await slack();
+    await add({ kind: "slack", url: `${receiver.url}/tagged`, filter: { tags: ["production"] } });
+    const source = await server.api<{ data: { id: string } }>("POST", "/v1/sources", { source_type: "IMPORTED", name: "test" });
+    const form = new FormData();
+    for (const [name, value] of Object.entries({ scan_type: "NMAP", source_id: source.body.data.id, file: new Blob(["no XML"]) })) form.append(name, value);
+    expect((await fetch(new URL("/v1/results", server.url), { method: "POST", body: form, headers: server.own })).status).toBe(200);
+    const request = { worker: { name: "reader", version: "0" }, engines: [], fitting: [], imports: true, wait_seconds: 0 };
+    const { task_id, attempt } = (await server.worker<{ data: Task }>("POST", "/claim", request)).body.data;
+    const error = { code: "import.unreadable", message: "It is no XML.", retry: false };
+    expect((await server.worker("POST", `/tasks/${task_id}/end`, { attempt, error })).status).toBe(200);
+    await dispatcher.runDue();
+    const told = receiver.received.map(({ path, body }) => [path, body]);
+    expect(told).toEqual([["/hook", expect.stringContaining("Why it failed: It is no XML.")]]);
   });
 
   test("a scan that failed is told with its reason, also where nothing is new; one that a person cancelled is not", async () => {

@@ -65,7 +65,10 @@ const toLine = (text: string): string =>
 
 const renderEmail = ({ title, lines, link }: Content) => ({ subject: title, text: [...lines, ...(link ? ["", link] : [])].join("\n") });
 
-/** Slack's incoming webhook. Escaped as its documentation says, so that scanner output cannot make links or mentions. */
+/**
+ * Slack's incoming webhook. Scanner output is plain text: in mrkdwn Slack would make links of addresses and format. Escaped too, as its
+ * documentation says of every text.
+ */
 function renderSlack({ title, lines, link }: Content): object {
   let text = "";
   for (const line of lines.map(escapeSlack)) {
@@ -75,9 +78,9 @@ function renderSlack({ title, lines, link }: Content): object {
     }
     text += `${line}\n`;
   }
-  const section = (mrkdwn: string) => ({ type: "section", text: { type: "mrkdwn", text: mrkdwn } });
-  const header = { type: "header", text: { type: "plain_text", text: title, emoji: false } };
-  return { text: escapeSlack(title), blocks: [header, section(text), ...(link ? [section(`<${link}|Open the scan>`)] : [])] };
+  const plain = (type: "header" | "section", text: string) => ({ type, text: { type: "plain_text", text, emoji: false } });
+  const open = { type: "section", text: { type: "mrkdwn", text: `<${link}|Open the scan>` } };
+  return { text: escapeSlack(title), blocks: [plain("header", title), plain("section", text), ...(link ? [open] : [])] };
 }
 
 const escapeSlack = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");

@@ -25,7 +25,8 @@ const maxTitleCharacters = 200;
 export async function summariseScan(tx: Transaction, row: ScanRow, filter: NotificationFilter): Promise<ScanSummary | undefined> {
   if (filter.scan_types && !filter.scan_types.some((type) => type === row.type)) return undefined;
   const targets = await countTargets(tx, row, filter);
-  if (targets.targets === 0) return undefined;
+  // Without tags there is no target where an import could not be read, which is told too.
+  if (filter.tags && targets.targets === 0) return undefined;
   const counts = await countRisks(tx, row.id, filter);
   const failed = row.state === "FAILED" && row.errorCode !== "scan.cancelled";
   const isNews = Object.keys(counts.new_open).length > 0 || (failed && filter.failed_scans);

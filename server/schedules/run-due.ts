@@ -1,4 +1,4 @@
-import { and, eq, inArray, isNotNull, lte, sql } from "drizzle-orm";
+import { and, eq, inArray, isNotNull, isNull, lte, sql } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
 import { ApiError } from "../api-error.ts";
 import type { Transaction } from "../db/connect.ts";
@@ -11,6 +11,8 @@ import { findTargetIds, type ScheduleRow, toNewScan } from "./schedule-rows.ts";
 
 /** An occurrence that is later than this was missed: no server ran when it was due. A restart takes less. */
 const missedSeconds = 300;
+
+const isOpen = inArray(scan.state, ["QUEUED", "RUNNING"]);
 
 type RunRow = typeof scheduleRun.$inferInsert;
 type Ending = Pick<RunRow, "state" | "scanId" | "reasonCode" | "reasonMessage">;
@@ -26,10 +28,18 @@ export async function runDueSchedules(services: Services, now: Date): Promise<nu
     .where(and(isNotNull(schedule.nextRunAt), lte(schedule.nextRunAt, now)))
     .orderBy(schedule.nextRunAt)
     .limit(500);
-  const waiting = await services.db.select({ id: scheduleRun.scheduleId }).from(scheduleRun).where(eq(scheduleRun.state, "waiting")).limit(500);
+  // Only those whose scan before has ended, so that those that go on waiting keep no others from being looked at.
+  const ready = await services.db
+    .select({ id: scheduleRun.scheduleId })
+    .from(scheduleRun)
+    .innerJoin(schedule, eq(schedule.id, scheduleRun.scheduleId))
+    .leftJoin(scan, and(eq(scan.id, schedule.lastScanId), isOpen))
+    .where(and(eq(scheduleRun.state, "waiting"), isNull(scan.id)))
+    .orderBy(scheduleRun.id)
+    .limit(500);
   let decided = 0;
   for (const { id } of due) decided += await decide(services, id, (tx) => runOccurrence(tx, services, { id, now }));
-  for (const { id } of waiting) decided += await decide(services, id, (tx) => startWaiting(tx, services, id));
+  for (const { id } of ready) decided += await decide(services, id, (tx) => startWaiting(tx, services, id));
   if (decided > 0) services.bell.ring();
   return decided;
 }
@@ -91,7 +101,7 @@ async function isLastOpen(tx: Transaction, { lastScanId }: ScheduleRow): Promise
   const rows = await tx
     .select({ id: scan.id })
     .from(scan)
-    .where(and(eq(scan.id, lastScanId), inArray(scan.state, ["QUEUED", "RUNNING"])));
+    .where(and(eq(scan.id, lastScanId), isOpen));
   return rows.length > 0;
 }
 

@@ -1,7 +1,7 @@
 import type { Scan } from "@periscan/contract/scan.ts";
 import type { Schedule, ScheduleRun } from "@periscan/contract/schedule.ts";
 import { sql } from "drizzle-orm";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { type OpenServices, openServices } from "../testing/open-services.ts";
 import { claimSome, finishTask, getScan, startTestServer, type TestServer, tcpOutcome } from "../testing/start-test-server.ts";
 import { runDueSchedules } from "./run-due.ts";
@@ -87,6 +87,16 @@ test("tags are resolved at each run", async () => {
   expect(counts).toEqual([2, 1]);
 });
 
+test("29 February is an occurrence like any other", async () => {
+  const february = [await add({ cron: "0 3 29 2 *" }), await add({ cron: "0 3 * 2 *", targets: ["10.7.7.1"] })];
+  const due = new Date("2028-02-29T03:00:00Z");
+  await one.db.execute(sql`update schedule set next_run_at = ${due.toISOString()}::timestamptz`);
+  expect(await runDueSchedules(one, due)).toBe(2);
+  for (const { id } of february) expect(await runsOf(id)).toMatchObject([{ planned_at: due.toISOString(), state: "started" }]);
+  const nexts = await Promise.all(february.map(async ({ id }) => firstOf(await get(id)).toISOString()));
+  expect(nexts).toEqual(["2032-02-29T03:00:00.000Z", "2029-02-01T03:00:00.000Z"]);
+});
+
 describe("occurrences that were missed", () => {
   test("run_once: one scan stands for all of them, and the times go on as planned", async () => {
     const schedule = await add({ cron: "*/15 * * * *" });
@@ -156,6 +166,23 @@ describe("an occurrence whose scan before still runs", () => {
     expect(runs[1]?.reason).toBeUndefined();
   });
 
+  test("queue: one that is ready is looked at, however many of others wait for scans that still run", async () => {
+    const { id: other, next_runs } = await add({ overlap: "queue" });
+    const due = new Date(next_runs[0] ?? "");
+    await runDueSchedules(one, due);
+    await one.db.execute(sql`
+      with many as (
+        insert into schedule select (jsonb_populate_record(schedule, jsonb_build_object('id', gen_random_uuid(), 'next_run_at', null))).*
+        from schedule, generate_series(1, 600) where id = ${other} returning id)
+      insert into schedule_run (id, schedule_id, planned_at, state) select gen_random_uuid(), id, now(), 'waiting' from many`);
+    const schedule = await add({ overlap: "queue", targets: ["10.7.6.1"] });
+    for (const day of [0, 1]) await runDueSchedules(one, later(due, days(day)));
+    const [scan] = await scansOf(schedule.id);
+    await server.api("POST", `/v1/scans/${scan?.id}/cancel`);
+    expect(await runDueSchedules(one, later(due, days(1)))).toBe(1);
+    expect((await runsOf(schedule.id)).map(({ state }) => state)).toEqual(["started", "started"]);
+  });
+
   test("what waits is dropped when the schedule is paused", async () => {
     const schedule = await add({ overlap: "queue" });
     const due = firstOf(schedule);
@@ -210,10 +237,13 @@ describe("a run that is refused is in the log with its reason, and the schedule 
     ]);
   });
 
-  test("one that cannot be decided does not stop the others", async () => {
+  test("one that cannot be decided is in the server's log, and does not stop the others", async () => {
     const [broken, good] = [await add({ name: "broken" }), await add({ name: "good", targets: ["10.7.4.1"] })];
     await one.db.execute(sql`update schedule set time_zone = 'Mars/Phobos', next_run_at = next_run_at - interval '1 minute' where id = ${broken.id}`);
+    const logged = vi.spyOn(one.log, "error");
     await runDueSchedules(one, firstOf(good));
+    expect(logged.mock.calls).toMatchObject([[{ scheduleId: broken.id, err: { message: expect.stringContaining("Mars/Phobos") } }, expect.any(String)]]);
+    logged.mockRestore();
     expect(await scansOf(good.id)).toHaveLength(1);
     await one.db.execute(sql`delete from schedule where id = ${broken.id}`);
   });
@@ -256,6 +286,7 @@ describe("a bad schedule is refused with the field at fault", () => {
   test.each([
     [{ name: "" }, 400, "name"],
     [{ cron: "0 0 30 2 *" }, 400, "cron"],
+    [{ cron: "59 23 31 4,6,9,11 *" }, 400, "cron"],
     [{ cron: "*/5 * * * *" }, 400, "cron"],
     [{ cron: undefined }, 400, "cron"],
     [{ cron: undefined, every: "year" }, 400, "every"],

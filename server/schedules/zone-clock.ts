@@ -3,21 +3,24 @@
  * that arithmetic on it knows nothing of zones.
  */
 
+/** By the zone's name in lower case, because Intl takes it in any: so there are never more than there are zones. */
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-/** A format costs 0.1 ms to make and 2 µs to use. */
+/** A format costs 0.1 ms to make, 2 µs to use, and 25 KB to keep. */
 function formatOf(timeZone: string): Intl.DateTimeFormat {
-  const known = formats.get(timeZone);
+  const key = timeZone.toLowerCase();
+  const known = formats.get(key);
   if (known) return known;
   const fields = { year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" } as const;
   const format = new Intl.DateTimeFormat("en-US", { ...fields, timeZone, calendar: "gregory", numberingSystem: "latn", hourCycle: "h23" });
-  formats.set(timeZone, format);
+  formats.set(key, format);
   return format;
 }
 
 /** Whether this is the name of a zone in the IANA database, and not an offset such as `+01:00`. */
 export function isTimeZone(name: string): boolean {
-  if (!/^[A-Za-z]/.test(name)) return false;
+  // Beyond ASCII, what is the same in lower case need not be the same to Intl.
+  if (!/^[A-Za-z][\x21-\x7e]*$/.test(name)) return false;
   try {
     formatOf(name);
     return true;

@@ -1,4 +1,5 @@
-import { and, arrayOverlaps, eq, inArray } from "drizzle-orm";
+import { maxTargetsPerScan } from "@periscan/contract/scan.ts";
+import { and, arrayOverlaps, eq, inArray, or } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
 import { ApiError, notFound } from "../api-error.ts";
 import type { Database, Transaction } from "../db/connect.ts";
@@ -71,7 +72,10 @@ async function describeExisting(tx: Transaction, workspaceId: string, text: stri
   });
 }
 
-/** The rows with these ids, and those with one of these tags. An id that is not the workspace's own is a 404 that names it. */
+/**
+ * The rows with these ids, and those with one of these tags. An id that is not the workspace's own is a 404 that names it; where the tags
+ * alone are more than a scan may have, it throws 400 without loading them.
+ */
 export async function findRequestedTargets(tx: Transaction, workspaceId: string, wanted: { ids: string[]; tags: string[] }): Promise<TargetRow[]> {
   const ids = wanted.ids.filter(isId);
   const ours = eq(target.workspaceId, workspaceId);
@@ -88,13 +92,18 @@ export async function findRequestedTargets(tx: Transaction, workspaceId: string,
     if (!row) throw notFound("target", `target_ids[${index}]`);
     return row;
   });
-  const tagged =
-    wanted.tags.length === 0
-      ? []
-      : await tx
-          .select()
-          .from(target)
-          .where(and(ours, arrayOverlaps(target.tags, wanted.tags)))
-          .orderBy(target.id);
+  if (wanted.tags.length === 0) return listed;
+  const isTagged = arrayOverlaps(target.tags, wanted.tags);
+  const tagged = await tx
+    .select()
+    .from(target)
+    .where(and(ours, isTagged))
+    .orderBy(target.id)
+    .limit(maxTargetsPerScan + 1);
+  if (tagged.length > maxTargetsPerScan) throw describeTooMany(await tx.$count(target, and(ours, or(isTagged, inArray(target.id, ids)))));
   return [...listed, ...tagged];
 }
+
+/** What refuses a scan of so many targets. */
+const describeTooMany = (count: number): ApiError =>
+  new ApiError(400, "request.invalid", `A scan has at most ${maxTargetsPerScan} targets; these are ${count}.`, { field: "targets" });

@@ -3,7 +3,7 @@ import type { Scan } from "@periscan/contract/scan.ts";
 import type { Schedule, ScheduleRun } from "@periscan/contract/schedule.ts";
 import type { Target } from "@periscan/contract/target.ts";
 import pg from "pg";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { runDueSchedules } from "../schedules/run-due.ts";
 import { openServices } from "../testing/open-services.ts";
 import { claim, claimSome, finishTask, getScan, startScan, startTestServer, type TestServer, tcpOutcome, until } from "../testing/start-test-server.ts";
@@ -138,6 +138,23 @@ describe("label and tags", () => {
     expect(none).toMatchObject({ status: 400, body: { error: { code: "request.invalid", field: "tags", message: "No target has one of these tags." } } });
     expect((await find({ tags: ["web", "db"] })).map(({ id }) => id)).toEqual(ids.slice(0, 2));
     expect((await find({ tags: ["web"], target: ["10.4.2.2"] })).length).toBe(0);
+  });
+
+  test("a scan by tags that more targets have than a scan may is refused without loading them all", async () => {
+    const ids = [await idOf("10.4.2.5"), await idOf("10.4.2.6", { tags: ["flood"] })];
+    await database.query(
+      `insert into target (id, workspace_id, target, tags)
+       select gen_random_uuid(), workspace_id, 'flood-' || n || '.example', tags from target, generate_series(1, 5000) n where id = $1`,
+      [ids[1]],
+    );
+    const queries = vi.spyOn(pg.Client.prototype, "query");
+    const { status, body } = await server.api<Refusal>("POST", "/v1/scans", { type: "NMAP", tags: ["flood"], target_ids: ids });
+    const message = "A scan has at most 4096 targets; these are 5002.";
+    expect([status, body]).toMatchObject([400, { error: { code: "request.invalid", field: "targets", message } }]);
+    const results = await Promise.all(queries.mock.results.map(({ value }) => value as unknown as Promise<pg.QueryResult>));
+    queries.mockRestore();
+    expect(Math.max(...results.map((result) => result?.rows?.length ?? 0))).toBe(4097);
+    await database.query("delete from target where tags = array['flood']");
   });
 
   test("lists are filtered by label, in each encoding", async () => {
