@@ -65,8 +65,8 @@ for (const command of everyCommand(program)) command.showHelpAfterError("(add --
 try {
   await program.parseAsync();
 } catch (error) {
-  // Commander has said what it had to say; a wrong use is exit code 2, and help is none.
-  process.exitCode = error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : reportError(error);
+  // Commander has said what it had to say; a wrong use is exit code 2, and help is none. The process ends here, whatever a start that failed left open.
+  process.exit(error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : reportError(error));
 }
 
 function* everyCommand(command: Command): Iterable<Command> {

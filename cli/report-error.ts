@@ -10,6 +10,9 @@ export function reportError(error: unknown): number {
   if (error instanceof Error && error.name === "PostgresStartError") return say(error.message, 1);
   if (error instanceof Error && error.name === "SettingsError") return say(error.message, 2);
   if (isSystemError(error)) return say(error.message, 1);
+  // What `fetch` throws for an answer; it has no classes of its own.
+  if (error instanceof TypeError && error.message === "terminated") return say("The connection to the server broke in the middle of an answer.", 1);
+  if (error instanceof SyntaxError && error.message.includes("JSON")) return say("What answered is no Periscan server: it sent something that is not JSON.", 1);
   console.error(error);
   return 1;
 }

@@ -1,4 +1,4 @@
-import type { Client, Filters } from "@periscan/sdk/client.ts";
+import { ApiError, type Client, type Filters } from "@periscan/sdk/client.ts";
 import { type Command, Option } from "commander";
 import { take } from "./take.ts";
 import { UserError } from "./user-error.ts";
@@ -34,11 +34,23 @@ export async function buildRiskFilters(client: Client, { status, level, target, 
   };
 }
 
+/** The ids of targets that are named by id or in any spelling; a block is each of its addresses that is known. Throws a UserError where there is none. */
 export async function findTargetIds(client: Client, wanted: string[]): Promise<string[]> {
-  const known = await take(client.targets.list(), Number.POSITIVE_INFINITY);
-  return wanted.map((name) => {
-    const found = known.find(({ id, target }) => id === name || target === name.toLowerCase());
-    if (!found) throw new UserError(`There is no target ${name}; \`periscan targets\` lists them.`, { exitCode: 2 });
-    return found.id;
-  });
+  const ids = new Set<string>();
+  for (const name of wanted) {
+    const found = await take(client.targets.list({ target: [name] }), Number.POSITIVE_INFINITY);
+    if (found.length === 0 && !(await isTargetId(client, name)))
+      throw new UserError(`There is no target ${name}; \`periscan targets\` lists them.`, { exitCode: 2 });
+    for (const id of found.length === 0 ? [name] : found.map((each) => each.id)) ids.add(id);
+  }
+  return [...ids];
+}
+
+async function isTargetId(client: Client, text: string): Promise<boolean> {
+  try {
+    return (await client.targets.get(text)).id === text;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return false;
+    throw error;
+  }
 }

@@ -3,9 +3,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Client, ConnectionError, createClient } from "@periscan/sdk/client.ts";
 import { ensureDataFolder, findDataFolder } from "./data-folder.ts";
+import { readLogLevel } from "./log-level.ts";
 import { findRuntime, RuntimeTakenError } from "./runtime-file.ts";
 import type { PlatformSettings } from "./start-platform.ts";
 import { UserError } from "./user-error.ts";
+import { untilInterrupted, watchInterrupts } from "./watch-interrupts.ts";
 
 /** A client of a platform, and the platform itself where nobody else runs it. */
 export interface Session {
@@ -22,6 +24,8 @@ export async function openSession(settings: { quiet?: boolean } = {}): Promise<S
   const { PERISCAN_SERVER: server, PERISCAN_API_KEY: apiKey } = process.env;
   if (server) {
     if (!apiKey) throw new UserError("PERISCAN_SERVER is set, and PERISCAN_API_KEY is not: set it to a key of that server.", { exitCode: 2 });
+    // `fetch` would say of such a key that the server cannot be reached.
+    if (!/^[\x21-\x7e]+$/.test(apiKey.trim())) throw new UserError("PERISCAN_API_KEY has characters that no key has.", { exitCode: 2 });
     return { client: createClient({ server: readServer(server), apiKey }), platform: "remote", close: async () => {} };
   }
   const dataFolder = findDataFolder();
@@ -40,17 +44,18 @@ export async function openSession(settings: { quiet?: boolean } = {}): Promise<S
 
 async function startOwn({ quiet = false }: { quiet?: boolean }): Promise<Session> {
   const { startPlatform } = await import("./start-platform.ts");
-  const settings: PlatformSettings = { dataFolder: ensureDataFolder(), host: "127.0.0.1", port: 0, logLevel: process.env.PERISCAN_LOG_LEVEL ?? "fatal" };
+  const settings: PlatformSettings = { dataFolder: ensureDataFolder(), host: "127.0.0.1", port: 0, logLevel: readLogLevel("fatal") };
   if (!quiet && process.stderr.isTTY) console.error("Starting Periscan for this command (`periscan up` keeps it running) …");
   const platform = await startPlatform(settings);
   return { client: createClient({ server: platform.url, apiKey: readKey(platform.keyFile) }), platform: "own", close: platform.stop };
 }
 
-/** Runs `action` with a client, and ends what was started for it. */
+/** Runs `action` with a client, and ends what was started for it, also at Ctrl-C. */
 export async function withClient<T>(action: (client: Client) => Promise<T>): Promise<T> {
+  const interrupted = watchInterrupts();
   const session = await openSession();
   try {
-    return await action(session.client);
+    return await untilInterrupted(interrupted, () => action(session.client));
   } finally {
     await session.close();
   }
@@ -68,9 +73,12 @@ async function findRunningServer(dataFolder: string): Promise<string | undefined
   }
 }
 
-function readServer(text: string): string {
-  if (URL.canParse(text) && /^https?:/.test(text)) return text;
-  throw new UserError(`PERISCAN_SERVER is not an address such as https://periscan.example: ${text}`, { exitCode: 2 });
+/** A server's address as a user gave it. Throws a UserError where it is none. */
+export function readServer(text: string): string {
+  if (URL.canParse(text) && /^https?:\/\//i.test(text)) return text;
+  throw new UserError(`The server's address (PERISCAN_SERVER) must begin with http:// or https://, such as https://periscan.example; it is ${text}`, {
+    exitCode: 2,
+  });
 }
 
 function readKey(file: string): string {

@@ -16,7 +16,7 @@ export function makeGitlabTemplate(): string {
 #       PERISCAN_SERVER: https://periscan.example
 #       PERISCAN_TARGETS: www.example.com
 #
-# PERISCAN_API_KEY is a masked variable of the project. The script names the other variables.
+# PERISCAN_API_KEY is a masked variable of the project. The script names the other variables and the exit codes.
 .periscan:
   image: node:24-slim
   stage: test

@@ -77,7 +77,9 @@ function describeInvalid(issues: Issue[], context: string, request: FastifyReque
   const path = (issue?.instancePath ?? "").split("/").filter((part) => part !== "");
   if (Array.isArray(issue?.params.keys)) return describeUnknown(issue.params.keys.map((key) => nameField([...path, String(key)])));
   const field = nameField(path);
-  const isMissing = field !== "" && /^invalid_(type|value)$/.test(issue?.keyword ?? "") && readField(request, context, path) === undefined;
+  // The keys of `filters` may all be absent, and JSON that stands in the address cannot be looked into here.
+  const mayBeMissing = field !== "" && (context !== "querystring" || path.length === 1);
+  const isMissing = mayBeMissing && /^invalid_(type|value)$/.test(issue?.keyword ?? "") && readField(request, context, path) === undefined;
   const message = isMissing ? `${field} is missing.` : `${field || `The ${context}`}: ${issue?.message ?? "is not valid"}.`;
   return new ApiError(400, "request.invalid", message, field ? { field } : {});
 }

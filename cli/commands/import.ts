@@ -7,7 +7,8 @@ import type { Client } from "@periscan/sdk/client.ts";
 import { Argument, type Command } from "commander";
 import { openSession, withLiveSession } from "../session.ts";
 import { UserError } from "../user-error.ts";
-import { readType, showEnd, waitForEnd, watchInterrupts } from "./scan.ts";
+import { watchInterrupts } from "../watch-interrupts.ts";
+import { readType, showEnd, waitForEnd } from "./scan.ts";
 
 interface Options {
   target?: string;

@@ -1,7 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { ensureDataFolder } from "../data-folder.ts";
+import { readLogLevel } from "../log-level.ts";
 import { readCount } from "../read-count.ts";
 import { readImportLimit } from "../read-import-limit.ts";
+import { readServer } from "../session.ts";
 import { UserError } from "../user-error.ts";
 
 interface Listen {
@@ -65,7 +67,7 @@ function readPort(text: string): number {
 async function up({ host, port, log }: Listen & { log?: boolean }): Promise<void> {
   const { startPlatform } = await import("../start-platform.ts");
   const stopped = waitForStop();
-  const platform = await startPlatform({ dataFolder: ensureDataFolder(), host, port, logLevel: process.env.PERISCAN_LOG_LEVEL ?? (log ? "info" : "warn") });
+  const platform = await startPlatform({ dataFolder: ensureDataFolder(), host, port, logLevel: readLogLevel(log ? "info" : "warn") });
   console.log(`Periscan is ready at ${platform.url}`);
   console.log(`  API documentation  ${platform.url}/docs`);
   console.log(`  API key            ${platform.keyFile}`);
@@ -80,11 +82,12 @@ async function serve({ host, port }: Listen): Promise<void> {
   if (!databaseUrl)
     throw new UserError("`serve` needs DATABASE_URL, such as postgresql://user:password@host/periscan. `periscan up` brings its own.", { exitCode: 2 });
   const { startServer } = await import("@periscan/server/start-server.ts");
+  const { explainDatabase } = await import("../explain-database.ts");
   const { explainListen } = await import("../explain-listen.ts");
   const stopped = waitForStop();
-  const settings = { databaseUrl, host, port, dataFolder: ensureDataFolder(), logLevel: process.env.PERISCAN_LOG_LEVEL ?? "info", ...readImportLimit() };
+  const settings = { databaseUrl, host, port, dataFolder: ensureDataFolder(), logLevel: readLogLevel("info"), ...readImportLimit() };
   const server = await startServer(settings).catch((cause) => {
-    throw explainListen(cause, settings);
+    throw explainDatabase(explainListen(cause, settings));
   });
   console.log(`Periscan is ready at ${server.url}`);
   await stopped;
@@ -108,6 +111,8 @@ async function work({ server, token, name, slots, memory, rate }: Work): Promise
       "A worker needs --server and --token (or PERISCAN_SERVER and PERISCAN_WORKER_TOKEN). `periscan key create --worker NAME` on the server makes a token.",
       { exitCode: 2 },
     );
+  readServer(process.env.PERISCAN_SERVER);
+  readLogLevel("info");
   await import("@periscan/worker/main.ts");
 }
 

@@ -12,6 +12,7 @@ import { saveResults } from "../save-results.ts";
 import { openSession, type Session, withClient, withLiveSession } from "../session.ts";
 import { showProgress } from "../show-progress.ts";
 import { UserError } from "../user-error.ts";
+import { watchInterrupts } from "../watch-interrupts.ts";
 
 interface Options {
   json?: boolean;
@@ -147,18 +148,6 @@ async function startScan(client: Client, request: NewScan, idempotencyKey: strin
     if (error instanceof ApiError && error.code === "engine.missing") throw new UserError(error.message, { cause: error });
     throw error;
   }
-}
-
-/** Aborted at the first Ctrl-C; the second leaves at once. */
-export function watchInterrupts(): AbortSignal {
-  const interrupted = new AbortController();
-  const interrupt = () => {
-    if (interrupted.signal.aborted) process.exit(130);
-    interrupted.abort();
-  };
-  process.on("SIGINT", interrupt);
-  process.on("SIGTERM", interrupt);
-  return interrupted.signal;
 }
 
 /** Waits through anything but a remote server that is gone. An interrupt cancels the scan. */

@@ -1,9 +1,10 @@
-import type { Scan } from "@periscan/contract/scan.ts";
-import type { Command } from "commander";
+import { type Scan, ScanState, type ScanType } from "@periscan/contract/scan.ts";
+import { type Command, Option } from "commander";
 import { cleanLine, formatTime, paint, printJson, printTable } from "../print.ts";
 import { readCount } from "../read-count.ts";
 import { withClient } from "../session.ts";
 import { take } from "../take.ts";
+import { readType } from "./scan.ts";
 
 interface Options {
   json?: boolean;
@@ -16,13 +17,15 @@ export function addScansCommand(program: Command): void {
   program
     .command("scans")
     .description("List scans, newest first.")
-    .option("--type <type...>", "only these types, such as NMAP")
-    .option("--state <state...>", "only these states, such as FAILED")
+    .option("--type <type...>", "only these types, such as NMAP", collectType)
+    .addOption(new Option("--state <state...>", "only these states").choices(ScanState.options))
     .option("--limit <n>", "at most so many", readCount, 50)
     .option("--json", "as JSON")
     .addHelpText("after", "\nExample:\n  periscan scans --state RUNNING QUEUED\n")
     .action(listScans);
 }
+
+const collectType = (text: string, types: ScanType[] = []): ScanType[] => [...types, readType(text)];
 
 async function listScans({ json, limit, state, type }: Options): Promise<void> {
   const filters = { ...(state ? { state } : {}), ...(type ? { type } : {}) };

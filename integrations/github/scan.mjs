@@ -8,15 +8,14 @@
 // PERISCAN_TIMEOUT_MINUTES            60 by default; the scan is cancelled then
 // PERISCAN_SARIF                      the file to write; none where it is empty
 //
-// Exit codes: 0 good, 1 risks of that threat level or worse, 2 not scanned (wrong use, no server, failed or partial scan).
+// Exit codes: 0 good, 1 risks of that threat level or worse and nothing else, 2 no clean result for any other reason (wrong use, no server, failed or partial
+// scan, SARIF that cannot be written); the last line says which.
 
 import { appendFileSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const levels = ["CRITICAL", "HIGH", "MEDIUM", "LOW"];
 const environment = process.env;
-
-class Stop extends Error {}
 
 function readSettings() {
   const need = (name) => environment[name] || stop(`${name} is not set.`);
@@ -25,8 +24,8 @@ function readSettings() {
   const minutes = Number(environment.PERISCAN_TIMEOUT_MINUTES || 60);
   if (!(minutes > 0)) stop("PERISCAN_TIMEOUT_MINUTES is a number of minutes.");
   return {
-    server: need("PERISCAN_SERVER"),
-    apiKey: need("PERISCAN_API_KEY"),
+    server: readServer(need("PERISCAN_SERVER")),
+    apiKey: readKey(need("PERISCAN_API_KEY").trim()),
     scan: {
       type: environment.PERISCAN_TYPE || "NMAP",
       targets: need("PERISCAN_TARGETS")
@@ -41,6 +40,14 @@ function readSettings() {
   };
 }
 
+function readServer(text) {
+  if (URL.canParse(text) && /^https?:\/\//i.test(text)) return text;
+  return stop(`PERISCAN_SERVER must begin with http:// or https://, such as https://periscan.example; it is ${text}`);
+}
+
+/** `fetch` would say of other characters that the server cannot be reached. */
+const readKey = (text) => (/^[\x21-\x7e]+$/.test(text) ? text : stop("PERISCAN_API_KEY has characters that no key has."));
+
 function readOptions() {
   try {
     return JSON.parse(environment.PERISCAN_OPTIONS || "{}");
@@ -50,31 +57,48 @@ function readOptions() {
 }
 
 function stop(message) {
-  throw new Stop(message);
+  throw new Error(message);
 }
 
-/** Sends a request that is safe to repeat, and again where the server is away for a moment. */
+/** Sends a request that is safe to repeat, and again where the server is away for a moment, be it in the middle of its answer. Answers the text of what it sent. */
 async function send({ server, apiKey }, path, { method = "GET", body, key } = {}) {
   const headers = { "x-hostedscan-api-key": apiKey, ...(body && { "content-type": "application/json" }), ...(key && { "idempotency-key": key }) };
   const init = { method, headers, ...(body && { body: JSON.stringify(body) }) };
   for (let tries = 1; ; tries++) {
-    const response = await fetch(new URL(path, server), init).catch((error) => error);
+    const answer = await fetchWhole(new URL(path, server), init).catch((error) => error);
     // 409 with Retry-After: the first try's connection broke, and the server is still at it.
-    const isAway =
-      response instanceof Error || [429, 502, 503, 504].includes(response.status) || (response.status === 409 && response.headers.has("retry-after"));
-    if (!isAway && response.ok) return response;
-    if (!isAway || tries === 6) return stop(await explain(response, path));
-    await sleep(1000 * Math.min(60, Number(response.headers?.get("retry-after")) || 2 ** tries / 4));
+    const isAway = answer instanceof Error || [429, 502, 503, 504].includes(answer.status) || (answer.status === 409 && answer.headers.has("retry-after"));
+    if (!isAway && answer.ok) return answer.text;
+    if (!isAway || tries === 6) return stop(explain(answer, path));
+    await sleep(1000 * Math.min(60, Number(answer.headers?.get("retry-after")) || 2 ** tries / 4));
   }
 }
 
-async function explain(response, path) {
-  if (response instanceof Error) return `The server cannot be reached: ${response.cause?.message ?? response.message}`;
-  const problem = await response.json().catch(() => undefined);
-  return problem?.error?.message ?? `${path} answered ${response.status}.`;
+async function fetchWhole(url, init) {
+  const response = await fetch(url, init);
+  const { ok, status, headers } = response;
+  return { ok, status, headers, text: await response.text() };
 }
 
-const readData = async (...request) => (await (await send(...request)).json()).data;
+function explain(answer, path) {
+  if (answer instanceof Error) return `The server cannot be reached: ${answer.cause?.message || answer.cause?.code || answer.message}`;
+  return parseJson(answer.text)?.error?.message ?? `${path} answered ${answer.status}.`;
+}
+
+function parseJson(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+async function readPage(settings, ...request) {
+  const page = parseJson(await send(settings, ...request));
+  return page?.data ? page : stop(`What answers at ${settings.server} is no Periscan server; see PERISCAN_SERVER.`);
+}
+
+const readData = async (...request) => (await readPage(...request)).data;
 
 async function waitForEnd(settings, id) {
   const until = Date.now() + settings.minutes * 60_000;
@@ -97,7 +121,7 @@ async function listRisks(settings, id) {
   const filters = JSON.stringify({ scan_id: [id], status: ["OPEN"], is_accepted: ["false"] });
   for (let token = ""; token !== undefined; ) {
     const query = new URLSearchParams({ filters, ...(token && { page_token: token }) });
-    const page = await (await send(settings, `/v1/risks?${query}`)).json();
+    const page = await readPage(settings, `/v1/risks?${query}`);
     risks.push(...page.data);
     token = page.next_page_token;
   }
@@ -113,8 +137,12 @@ async function writeSarif(settings, { id, type, targets }) {
   if (targets.length > 200 && !isWhole) return console.log("No SARIF: a part of more than 200 targets was not scanned to the end.");
   const of = targets.length > 200 ? { scan_id: [id] } : { target_id: targets.map(({ target_id }) => target_id), "risk_definition.scan_type": [type] };
   const query = new URLSearchParams({ format: "sarif", filters: JSON.stringify({ ...of, status: ["OPEN"] }) });
-  const response = await send(settings, `/v1/risks/export?${query}`);
-  writeFileSync(settings.sarif, await response.text());
+  const sarif = await send(settings, `/v1/risks/export?${query}`);
+  try {
+    writeFileSync(settings.sarif, sarif);
+  } catch (error) {
+    stop(`${settings.sarif} cannot be written (${error.code}).`);
+  }
   console.log(`SARIF: ${settings.sarif}`);
 }
 
@@ -146,6 +174,11 @@ function judge(scan, risks, { failOn, allowPartial }) {
   return 0;
 }
 
+function fail({ message }) {
+  console.error(`periscan: ${clean(message)}`);
+  process.exitCode ||= 2;
+}
+
 try {
   const settings = readSettings();
   const { id } = await readData(settings, "/v1/scans", { method: "POST", body: settings.scan, key: crypto.randomUUID() });
@@ -153,10 +186,8 @@ try {
   const scan = await waitForEnd(settings, id);
   const risks = await listRisks(settings, id);
   summarise(scan, risks);
-  if (settings.sarif && scan.state === "SUCCEEDED") await writeSarif(settings, scan);
-  process.exitCode = judge(scan, risks, settings);
+  if (settings.sarif && scan.state === "SUCCEEDED") await writeSarif(settings, scan).catch(fail);
+  process.exitCode = judge(scan, risks, settings) || process.exitCode;
 } catch (error) {
-  if (!(error instanceof Stop)) throw error;
-  console.error(`periscan: ${clean(error.message)}`);
-  process.exitCode ||= 2;
+  fail(error);
 }

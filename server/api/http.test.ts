@@ -251,6 +251,7 @@ test("a refusal says what is missing, and every key that is not known", async ()
     message: "filters.nobody, filters.nothing are not known here.",
     field: "filters.nobody",
   });
+  expect(await refusal('/v1/scans?filters={"state":["DONE"]}')).toMatchObject({ message: expect.stringContaining("SUCCEEDED"), field: "filters.state[0]" });
   expect((await fetch(new URL("/v1/scans", server.url))).headers.get("www-authenticate")).toBe("Bearer");
 });
 

@@ -190,6 +190,19 @@ test("Ctrl-C cancels a scan, says what was found, and leaves nothing running", a
   silent.close();
 });
 
+test.each([[["scans"]], [["key", "list"]]])("Ctrl-C while %j starts what it needs leaves nothing running", async (args) => {
+  const folder = makeDataFolder();
+  const child = start(args, { PERISCAN_DATA: folder });
+  const err = text(child.stderr as never);
+  await until(() => findPostgres(folder), { what: "PostgreSQL's start" });
+  child.kill("SIGINT");
+  const [code] = (await once(child, "close")) as [number];
+  expect([code, await err]).toEqual([1, "periscan: Stopped.\n"]);
+  expect(findProcesses(folder)).toEqual([]);
+  expect(findPostgres(folder)).toBeUndefined();
+  rmSync(folder, { recursive: true, force: true });
+});
+
 test("Ctrl-C while the platform is still starting leaves nothing running and no scan", async () => {
   const folder = makeDataFolder();
   const child = start(["scan", "NMAP", "127.0.0.1", "--ports", `${port}`, "--output", output], { PERISCAN_DATA: folder });

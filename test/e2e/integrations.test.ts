@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -108,6 +110,38 @@ test("wrong use and a server that refuses are said, and start nothing", async ()
   expect(await said({ "fail-on": "SEVERE" })).toEqual([2, expect.stringContaining("PERISCAN_FAIL_ON is one of")]);
   expect(await said({ targets: "a;b" })).toEqual([2, expect.stringContaining("targets[0]")]);
   expect(await said({ options: '{"nobody":1}' })).toEqual([2, expect.stringContaining("options.nobody")]);
+});
+
+test("exit code 1 is for risks alone: what answers instead of a server, or not to the end, is 2 and one line", async () => {
+  const stranger = createServer((request, response) => {
+    const isWhole = request.headers["x-hostedscan-api-key"] === "whole";
+    response.writeHead(200, { "content-length": isWhole ? 6 : 500 }).write("<html>", () => isWhole || response.destroy());
+  }).listen(0, "127.0.0.1");
+  await once(stranger, "listening");
+  const url = `http://127.0.0.1:${(stranger.address() as AddressInfo).port}`;
+  const said = async (more: Record<string, string>) => {
+    const { code, stdout, stderr } = await runAction({ ...inputs(), ...more });
+    return [code, stdout, stderr];
+  };
+  const broken = said({ server: url, "api-key": "cut" });
+  expect(await said({ server: "periscan.example:7700" })).toEqual([
+    2,
+    "",
+    "periscan: PERISCAN_SERVER must begin with http:// or https://, such as https://periscan.example; it is periscan.example:7700\n",
+  ]);
+  expect(await said({ server: url, "api-key": "whole" })).toEqual([2, "", `periscan: What answers at ${url} is no Periscan server; see PERISCAN_SERVER.\n`]);
+  expect(await said({ "api-key": "ps_…" })).toEqual([2, "", "periscan: PERISCAN_API_KEY has characters that no key has.\n"]);
+  expect(await broken).toEqual([2, "", expect.stringMatching(/^periscan: The server cannot be reached: .+\n$/)]);
+  stranger.close();
+});
+
+test("SARIF that cannot be written is no good build, and hides no risks", async () => {
+  const nowhere = { ...inputs(), sarif: "/no-such-folder/periscan.sarif" };
+  const said = "periscan: /no-such-folder/periscan.sarif cannot be written (ENOENT).\n";
+  const passed = await runAction(nowhere);
+  expect([passed.code, passed.stderr]).toEqual([2, said]);
+  const failed = await runAction({ ...nowhere, "fail-on": "LOW" });
+  expect([failed.code, failed.stderr]).toEqual([1, `${said}2 of the open risks are CRITICAL or HIGH or MEDIUM or LOW.\n`]);
 });
 
 test("a scan that takes too long is cancelled", async () => {
