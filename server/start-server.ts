@@ -30,6 +30,7 @@ import { readClock } from "./schedules/schedule-rows.ts";
 import { openSecrets } from "./secrets.ts";
 import type { Services } from "./services.ts";
 import { SettingsError } from "./settings-error.ts";
+import { shortenError } from "./shorten-error.ts";
 import { startDeliveries } from "./webhooks/start-deliveries.ts";
 
 export interface ServerSettings extends LimitSettings {
@@ -61,7 +62,10 @@ export interface RunningServer {
 
 /** Migrates the database and serves: the API, the reaper, the jobs that make results. Logs JSON lines to standard error. */
 export async function startServer(settings: ServerSettings): Promise<RunningServer> {
-  const log = pino({ name: "server", level: settings.logLevel ?? "info" }, pino.destination({ dest: 2, sync: true }));
+  const log = pino(
+    { name: "server", level: settings.logLevel ?? "info", serializers: { err: shortenError, cause: shortenError } },
+    pino.destination({ dest: 2, sync: true }),
+  );
   const http = settings.http ?? readHttpSettings(process.env);
   const limits = readLimitSettings(settings);
   const onError = (error: Error) => log.warn({ err: error }, "a database connection broke");
@@ -169,18 +173,26 @@ async function work<T extends object>({ boss, log }: Services, queue: string, { 
 
 const sweepSeconds = 600;
 
-/** Leases count only once the workers had time to come back: while no server ran nobody could renew them. */
+const forgetSeconds = 60;
+
+/**
+ * What moves on whatever has waited long enough; each for itself, so that none keeps another from its work. Leases count only once the workers had time to come
+ * back: while no server ran nobody could renew them.
+ */
 function startReaper(services: Services): () => Promise<void> {
   const startedAt = performance.now();
-  const reapEngines = createEngineReaper(services);
-  return everySecond(services, "reaper", async () => {
-    await reapTasks(services, { leasesCount: performance.now() - startedAt > leaseSeconds * 1000 });
-    await reapEngines();
-    await releaseScans(services);
-    await expireAcceptances(services.db);
-    await failOverdueReports(services.db);
-    await forgetAnswers(services.db);
-  });
+  const leasesCount = () => performance.now() - startedAt > leaseSeconds * 1000;
+  const stops = [
+    everySecond(services, "reaper", () => reapTasks(services, { leasesCount: leasesCount() })),
+    everySecond(services, "reaper of missing engines", createEngineReaper(services)),
+    everySecond(services, "release of held scans", () => releaseScans(services)),
+    everySecond(services, "end of acceptances", () => expireAcceptances(services.db)),
+    repeat(services, { name: "end of overdue reports", seconds: forgetSeconds }, () => failOverdueReports(services.db)),
+    repeat(services, { name: "end of kept answers", seconds: forgetSeconds }, () => forgetAnswers(services.db)),
+  ];
+  return async () => {
+    await Promise.all(stops.map((stop) => stop()));
+  };
 }
 
 const everySecond = (services: Services, name: string, action: (stopping: AbortSignal) => Promise<unknown>) => repeat(services, { name, seconds: 1 }, action);

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { ApiError, notFound } from "../api-error.ts";
 import { result } from "../db/schema.ts";
 import { isId } from "../page.ts";
-import { resultFile } from "../scans/make-results.ts";
+import { makeAgain, resultFile } from "../scans/make-results.ts";
 import type { Services } from "../services.ts";
 import { requireKey } from "./authenticate.ts";
 import { fileOperation } from "./operation.ts";
@@ -37,17 +37,27 @@ export function addResultRoutes(app: TypedApp, services: Services): void {
 type ResultRow = typeof result.$inferSelect;
 
 /** Results are listed as soon as the scan ends, and made by jobs right after: who asks too early waits a moment instead of failing. */
-async function waitForFile({ db }: Services, id: string, request: FastifyRequest): Promise<ResultRow> {
+async function waitForFile(services: Services, id: string, request: FastifyRequest): Promise<ResultRow> {
+  const { db } = services;
   if (!isId(id)) throw notFound("result");
+  let wasAsked = false;
   const ready = await waitFor(request, waitSeconds, async () => {
     const [row] = await db
       .select()
       .from(result)
       .where(and(eq(result.id, id), eq(result.workspaceId, request.workspaceId)));
     if (!row) throw notFound("result");
+    if (!wasAsked && (row.state === "failed" || isOverdue(row))) {
+      wasAsked = true;
+      if (await makeAgain(services, row)) return undefined;
+    }
     if (row.state === "failed") throw new ApiError(500, "result.failed", row.error ?? "The file could not be made.");
     return row.state === "ready" ? row : undefined;
   });
   if (!ready) throw new ApiError(503, "result.pending", "The file is still being made; try again in a moment.");
   return ready;
 }
+
+/** Past its job's last try: the server that made it may have died there. */
+const overdueMinutes = 30;
+const isOverdue = ({ state, createdAt }: ResultRow): boolean => state === "pending" && Date.now() - createdAt.getTime() > overdueMinutes * 60_000;

@@ -43,3 +43,10 @@ test("a connection that is found broken as a transaction begins goes, and makes 
   await expect(connection.db.transaction(askPid)).rejects.toThrow();
   expect(await connection.db.transaction(askPid)).toBeGreaterThan(0);
 });
+
+test("a database that a later release made is refused, and left as it is", async () => {
+  const { rows } = await connection.db.execute(sql`insert into drizzle.__drizzle_migrations (hash, created_at) values ('later', 9999999999999) returning id`);
+  await expect(connect(server.databaseUrl, () => {}, 1)).rejects.toThrow("made by a later release");
+  await connection.db.execute(sql`delete from drizzle.__drizzle_migrations where id = ${rows[0]?.id}`);
+  await (await connect(server.databaseUrl, () => {}, 1)).close();
+});

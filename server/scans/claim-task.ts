@@ -75,7 +75,7 @@ async function take(tx: Transaction, { services, workerName, taskId, scanId }: C
   if (!owner || !(await isQueued(tx, taskId))) return undefined;
   const engine = findEngine(owner.type);
   const missing = await findMissing(tx, taskId);
-  const left = await skipUnfit(tx, services.ownership, { owner, engine, taskId, targets: missing });
+  const left = await skipUnfit(tx, services, { owner, engine, taskId, targets: missing });
   if (missing.length > 0 && left.length === 0) {
     await closeAttempt(tx, services.boss, { scanId, taskId, error: undefined });
     return undefined;

@@ -112,7 +112,7 @@ async function insertScan(tx: Transaction, parts: ScanParts): Promise<string> {
   const withoutLogin = useAuthentication
     ? await findTargetsWithoutLogin(
         tx,
-        engine,
+        { engine, secrets: services.secrets },
         targets.map(({ id }) => id),
       )
     : new Map<string, string>();

@@ -1,4 +1,3 @@
-import type { ScanDocument } from "@periscan/contract/scan-document.ts";
 import type { NativeFacts } from "@periscan/engines/kit/engine.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
 import { and, asc, eq, ne } from "drizzle-orm";
@@ -6,6 +5,7 @@ import type { Database } from "../db/connect.ts";
 import { result, scan } from "../db/schema.ts";
 import type { FileStore } from "../file-store.ts";
 import { findImportFile, importName } from "../imports/import-file.ts";
+import { renderQueue } from "../queue/start-queue.ts";
 import { renderResult } from "../render/render-result.ts";
 import type { Services } from "../services.ts";
 import { loadScanDocument } from "./load-scan-document.ts";
@@ -22,7 +22,7 @@ export const nativePart = (scanId: string, targetId: string, attempt: number): s
 
 /**
  * Makes the files of an ended scan that are not ready yet; made again they are the same. One that fails does not keep the others from being
- * made. Throws an AggregateError of what failed.
+ * made. The native file comes first: it needs no more memory than a part of it, however large the scan. Throws an AggregateError of what failed.
  */
 export async function makeResults(services: Pick<Services, "db" | "files">, scanId: string): Promise<void> {
   const { db } = services;
@@ -33,26 +33,36 @@ export async function makeResults(services: Pick<Services, "db" | "files">, scan
     .from(result)
     .where(and(eq(result.scanId, scanId), ne(result.state, "ready")))
     .orderBy(asc(result.id));
-  const document = await loadScanDocument(db, scanId);
   const failures: unknown[] = [];
-  for (const row of pending) {
+  const native = pending.filter(({ kind }) => kind === "native");
+  await makeEach(services, native, failures, () => readNative(db, services.files, owner));
+  if (failures.length === 0) {
+    // Native output came before its outcome, so there may be some of outcomes that never came, and of scans without a native file.
+    await services.files.remove(importName(scanId));
+    await services.files.remove(`native/${scanId}`);
+  }
+  const rendered = pending.flatMap(({ kind, ...row }) => (kind === "native" ? [] : [{ ...row, kind }]));
+  if (rendered.length > 0) {
+    const document = await loadScanDocument(db, scanId);
+    await makeEach(services, rendered, failures, async ({ kind }) => [await renderResult(kind, document)]);
+  }
+  if (failures.length > 0) throw new AggregateError(failures, `${failures.length} of the scan's files could not be made`);
+}
+
+type Content = Iterable<Uint8Array | string> | AsyncIterable<Uint8Array | string>;
+type FileRow = Pick<ResultRow, "id" | "scanId">;
+
+async function makeEach<R extends FileRow>(services: Pick<Services, "db" | "files">, rows: R[], failures: unknown[], make: (row: R) => Promise<Content>) {
+  for (const row of rows) {
     try {
-      await makeResult(services, { owner, row, document });
+      await keepFile(services, row, await make(row));
     } catch (error) {
       failures.push(error);
     }
   }
-  if (failures.length > 0) throw new AggregateError(failures, `${failures.length} of the scan's files could not be made`);
-  // Native output came before its outcome, so there may be some of outcomes that never came, and of scans without a native file.
-  await services.files.remove(importName(scanId));
-  await services.files.remove(`native/${scanId}`);
 }
 
-async function makeResult(
-  { db, files }: Pick<Services, "db" | "files">,
-  { owner, row, document }: { owner: ScanRow; row: ResultRow; document: ScanDocument },
-): Promise<void> {
-  const content = row.kind === "native" ? await readNative(db, files, owner) : [await renderResult(row.kind, document)];
+async function keepFile({ db, files }: Pick<Services, "db" | "files">, row: FileRow, content: Content): Promise<void> {
   await files.write(resultFile(row), toAsync(content));
   await db.update(result).set({ state: "ready", error: null }).where(eq(result.id, row.id));
 }
@@ -63,6 +73,20 @@ export async function failResults(db: Database, scanId: string): Promise<void> {
     .update(result)
     .set({ state: "failed", error: "The file could not be made; the server's log says why." })
     .where(and(eq(result.scanId, scanId), eq(result.state, "pending")));
+}
+
+/** So often, at most, the files of a scan are made again where they are asked for and could not be made: the disk may have been full, or a server have died. */
+const againSeconds = 600;
+
+/** Queues the files of a scan that are not there once more. False where that was done a moment ago. */
+export async function makeAgain({ db, boss }: Pick<Services, "db" | "boss">, { scanId }: Pick<ResultRow, "scanId">): Promise<boolean> {
+  const job = await boss.send(renderQueue, { scanId }, { singletonKey: scanId, singletonSeconds: againSeconds });
+  if (job === null) return false;
+  await db
+    .update(result)
+    .set({ state: "pending", error: null })
+    .where(and(eq(result.scanId, scanId), eq(result.state, "failed")));
+  return true;
 }
 
 const readNative = async (db: Database, files: FileStore, owner: ScanRow) =>

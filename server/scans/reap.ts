@@ -21,14 +21,21 @@ export async function reapTasks(services: Services, settings: { leasesCount: boo
   return moveOn(services, overdue);
 }
 
-/** Ends the attempts, or the waiting, of these tasks. Answers how many they are. */
+/** Ends the attempts, or the waiting, of these tasks. Answers how many it moved: one that cannot be moved keeps no other waiting, and is tried again. */
 export async function moveOn(services: Services, overdue: Overdue[]): Promise<number> {
+  let moved = 0;
   for (const task of overdue) {
-    const requeued = await services.db.transaction((tx) => close(tx, services, task));
-    services.log.warn({ taskId: task.taskId, scanId: task.scanId, code: task.error.code, requeued }, "task moved on");
-    if (requeued) services.bell.ring();
+    const facts = { taskId: task.taskId, scanId: task.scanId, code: task.error.code };
+    try {
+      const requeued = await services.db.transaction((tx) => close(tx, services, task));
+      services.log.warn({ ...facts, requeued }, "task moved on");
+      if (requeued) services.bell.ring();
+      moved += 1;
+    } catch (error) {
+      services.log.error({ ...facts, err: error }, "a task could not be moved on");
+    }
   }
-  return overdue.length;
+  return moved;
 }
 
 const lostLease = sql`state = 'running' and lease_until < now()`;

@@ -9,13 +9,24 @@ import { leaseSeconds } from "./claim-task.ts";
 import { checkEvidence, insertDetections } from "./insert-detections.ts";
 import { lockAttempt } from "./lock-attempt.ts";
 
+/** So old the sight of a worker may be before one of its heartbeats writes it anew: it has one for each task. */
+const seenEverySeconds = 5;
+
 /** Keeps the lease and moves the progress. Throws 409 once the attempt is over. */
 export async function heartbeat(db: Database, taskId: string, { attempt, progress }: Heartbeat): Promise<void> {
   await db.transaction(async (tx) => {
     const { scanId } = await lockAttempt(tx, taskId, attempt);
     await renewLease(tx, taskId, progress);
+    await noteAlive(tx, taskId);
     await updateProgress(tx, { scanId, taskId });
   });
+}
+
+/** A worker whose slots are all taken claims nothing, and is alive all the same. */
+async function noteAlive(tx: Transaction, taskId: string): Promise<void> {
+  await tx.execute(sql`
+    update worker set seen_at = now() from task
+    where task.id = ${taskId} and worker.name = task.worker_name and worker.seen_at < now() - make_interval(secs => ${seenEverySeconds})`);
 }
 
 async function renewLease(tx: Transaction, taskId: string, progress?: number): Promise<void> {

@@ -39,11 +39,26 @@ function decrypt({ targetId, kind, name, value }: LoginRow, secrets: Secrets): T
 }
 
 /** Why these targets cannot be scanned with their login, by the target's id. A scan that was to use it never goes on without it. */
-export async function findTargetsWithoutLogin(tx: Transaction, engine: Engine, targetIds: string[]): Promise<Map<string, string>> {
+export async function findTargetsWithoutLogin(
+  tx: Transaction,
+  { engine, secrets }: { engine: Engine; secrets: Secrets },
+  targetIds: string[],
+): Promise<Map<string, string>> {
   if (targetIds.length === 0) return new Map();
   if (!engine.usesLogin) return new Map(targetIds.map((id) => [id, `${engine.type} cannot use a login. Scan it without use_authentication.`]));
-  const found = await tx.select({ id: targetLogin.targetId }).from(targetLogin).where(inArray(targetLogin.targetId, targetIds));
-  const known = new Set(found.map(({ id }) => id));
-  const mend = (id: string) => `The target has no login. Set one with PUT /v1/targets/${id}/auth, or a recording with POST /v1/targets/${id}/auth/selenium.`;
-  return new Map(targetIds.filter((id) => !known.has(id)).map((id) => [id, mend(id)]));
+  const found = await tx.select().from(targetLogin).where(inArray(targetLogin.targetId, targetIds));
+  const known = new Map(found.map((row) => [row.targetId, isReadable(row, secrets)]));
+  const mend = (id: string) => `Set one with PUT /v1/targets/${id}/auth, or a recording with POST /v1/targets/${id}/auth/selenium.`;
+  const why = (id: string) =>
+    known.has(id) ? "The target's login cannot be read: the installation's secret-key is another one than it was set with." : "The target has no login.";
+  return new Map(targetIds.filter((id) => !known.get(id)).map((id) => [id, `${why(id)} ${mend(id)}`]));
+}
+
+function isReadable(row: LoginRow, secrets: Secrets): boolean {
+  try {
+    decrypt(row, secrets);
+    return true;
+  } catch {
+    return false;
+  }
 }
