@@ -117,4 +117,6 @@ export const Delivery = z
   .meta({ id: "Delivery" });
 export type Delivery = z.infer<typeof Delivery>;
 
-export const Replay = z.strictObject({ since: z.iso.datetime().describe("Every delivery that failed since then, whenever it was made.") }).meta({ id: "Replay" });
+export const Replay = z
+  .strictObject({ since: z.iso.datetime().describe("Every delivery that failed since then, whenever it was made.") })
+  .meta({ id: "Replay" });

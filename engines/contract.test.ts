@@ -47,7 +47,7 @@ describe.each(cases)("$title", ({ samples, file }) => {
       expect(() => Outcome.parse(outcome)).not.toThrow();
       if (outcome.coverage !== undefined) expect(file.engine.describeCoverage(outcome.coverage)).not.toBe("");
       for (const detection of outcome.detections) {
-        if (outcome.kind === "complete") expect(file.engine.covers(outcome.coverage, detection.scope)).toBe(true);
+        if (outcome.kind === "complete") expect(file.engine.readCoverage(outcome.coverage)(detection.scope)).toBe(true);
         for (const block of file.engine.view(detection.detail)) expect(() => Block.parse(block)).not.toThrow();
       }
     }

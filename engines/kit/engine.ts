@@ -120,8 +120,11 @@ export interface Engine {
   targetsPerTask(count: number, options: Record<string, unknown>): number;
   /** The most seconds that one attempt may take. */
   deadlineSeconds(targetCount: number, options: Record<string, unknown>): number;
-  /** Whether an outcome with this coverage looked, completely, where a detection or observation with this scope would be. */
-  covers(coverage: unknown, scope: string): boolean;
+  /**
+   * Reads a coverage once, for many scopes: the answer says of each whether an outcome with this coverage looked, completely, where a detection or
+   * observation with that scope would be. What is not this engine's coverage covers nothing.
+   */
+  readCoverage(coverage: unknown): (scope: string) => boolean;
   /** The coverage in words for a reader. */
   describeCoverage(coverage: unknown): string;
   /** A detection's `detail` as blocks. Throws `ParseError` where the detail is not this engine's. */

@@ -15,8 +15,10 @@ export interface PortTraffic {
   connected: number;
   /** Connections that the target did not accept. */
   failed: number;
-  /** Connections in which the target said something, or hung up by itself. */
+  /** Connections in which bytes came from the target. */
   answered: number;
+  /** Connections that the target ended by itself, without a byte. */
+  hungUp: number;
   /** Connections that the client gave up, without a byte from the target. */
   silent: number;
 }
@@ -54,13 +56,13 @@ export async function startScopeProxy(settings: ProxySettings): Promise<ScopePro
       client.end(makeReply(replies.notAllowed));
       return;
     }
-    const port = traffic.get(wanted.port) ?? { connected: 0, failed: 0, answered: 0, silent: 0 };
+    const port = traffic.get(wanted.port) ?? { connected: 0, failed: 0, answered: 0, hungUp: 0, silent: 0 };
     traffic.set(wanted.port, port);
     const target = connect({ host: settings.address, port: wanted.port, timeout: settings.connectSeconds * 1000 });
     keep(target);
     relay(client, target, (event) => {
       port[event] += 1;
-      if (event === "answered") silentInRow = 0;
+      if (event === "answered" || event === "hungUp") silentInRow = 0;
       if (event === "silent" || event === "failed") silentInRow += 1;
     });
   };
@@ -160,10 +162,10 @@ function relay(client: Socket, target: Socket, tell: (event: keyof PortTraffic) 
   });
   target.once("timeout", () => target.destroy(new Error("timeout")));
   target.once("data", () => settle("answered"));
-  // The target hung up before the client did: that is an answer too.
-  target.once("end", () => settle("answered"));
+  // The target hung up before the client did: a sign of life, and no answer.
+  target.once("end", () => settle("hungUp"));
   target.once("error", (error: NodeJS.ErrnoException) => {
-    if (connected) settle("answered");
+    if (connected) settle("hungUp");
     else {
       settle("failed");
       client.end(makeReply(error.code === "ECONNREFUSED" ? replies.refused : replies.unreachable));

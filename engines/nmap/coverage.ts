@@ -10,14 +10,17 @@ export const Coverage = z.object({
 });
 export type Coverage = z.infer<typeof Coverage>;
 
-/** Whether this look would have seen the port of the scope (`tcp/443`) if it were open. */
-export function covers(value: unknown, scope: string): boolean {
+/** Whether this look would have seen the port of a scope (`tcp/443`) if it were open. */
+export function readCoverage(value: unknown): (scope: string) => boolean {
   const coverage = Coverage.safeParse(value);
-  const [protocol, number] = scope.split("/");
-  if (!coverage.success || !coverage.data.answered || coverage.data.protocol !== protocol) return false;
-  const port = Number(number);
+  if (!coverage.success || !coverage.data.answered) return () => false;
+  const ports = parsePorts(coverage.data.ports) ?? [];
   const unsure = parsePorts(coverage.data.unsure) ?? [];
-  return hasPort(parsePorts(coverage.data.ports) ?? [], port) && !hasPort(unsure, port);
+  return (scope) => {
+    const [protocol, number] = scope.split("/");
+    const port = Number(number);
+    return protocol === coverage.data.protocol && hasPort(ports, port) && !hasPort(unsure, port);
+  };
 }
 
 /** The coverage in words, such as `All 65,535 TCP ports`. */

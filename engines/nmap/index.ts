@@ -1,5 +1,5 @@
 import type { Engine } from "../kit/engine.ts";
-import { covers, describeCoverage } from "./coverage.ts";
+import { describeCoverage, readCoverage } from "./coverage.ts";
 import { native } from "./native.ts";
 import { type NmapOptions, TcpOptions, UdpOptions } from "./options.ts";
 import { view } from "./view.ts";
@@ -17,7 +17,7 @@ const shared = {
   targetsPerTask: (count: number) => Math.min(16, Math.max(1, Math.ceil(count / 8))),
   // Nmap ends each host by its own time-out; this is for an Nmap that does not. A host may be looked at twice.
   deadlineSeconds: (targetCount: number, options: Record<string, unknown>) => 600 + 2 * 60 * (options as NmapOptions).host_timeout_minutes * targetCount,
-  covers,
+  readCoverage,
   describeCoverage,
   view,
   native,

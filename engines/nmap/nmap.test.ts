@@ -9,7 +9,7 @@ import type { EngineEvent, PinnedTarget, ReadOutcome, RunContext } from "../kit/
 import { countPorts, formatPorts, hasPort, parsePorts } from "../kit/port-list.ts";
 import { runSelfTest } from "../kit/self-test.ts";
 import { pinForTest, runForTest, testEnginesFolder } from "../kit/testing.ts";
-import { covers, describeCoverage } from "./coverage.ts";
+import { describeCoverage, readCoverage } from "./coverage.ts";
 import { nmap, nmapUdp } from "./index.ts";
 import { TcpOptions } from "./options.ts";
 import { readNmapFile } from "./read-nmap-file.ts";
@@ -33,13 +33,13 @@ describe("a port list", () => {
 describe("coverage", () => {
   const looked = (change = {}) => ({ protocol: "tcp", ports: "1-1000", answered: true, unsure: "", ...change });
   test("is of the ports that were probed on a host that answered", () => {
-    expect(covers(looked(), "tcp/443")).toBe(true);
-    expect(covers(looked(), "tcp/8080")).toBe(false);
-    expect(covers(looked(), "udp/443")).toBe(false);
-    expect(covers(looked({ answered: false }), "tcp/443")).toBe(false);
-    expect(covers(looked({ unsure: "400-500" }), "tcp/443")).toBe(false);
-    expect(covers(undefined, "tcp/443")).toBe(false);
-    expect(covers(looked(), "anything")).toBe(false);
+    expect(readCoverage(looked())("tcp/443")).toBe(true);
+    expect(readCoverage(looked())("tcp/8080")).toBe(false);
+    expect(readCoverage(looked())("udp/443")).toBe(false);
+    expect(readCoverage(looked({ answered: false }))("tcp/443")).toBe(false);
+    expect(readCoverage(looked({ unsure: "400-500" }))("tcp/443")).toBe(false);
+    expect(readCoverage(undefined)("tcp/443")).toBe(false);
+    expect(readCoverage(looked())("anything")).toBe(false);
   });
   test("is told in words", () => {
     expect(describeCoverage(looked({ ports: "1-65535" }))).toBe("All 65,535 TCP ports");
@@ -140,7 +140,13 @@ describe("silence", () => {
     const first = host({ ports: [port(80, "open"), port(443, "filtered"), port(22, "open")] });
     const join = (change: Partial<NmapHost>) => {
       const { kind, reason, coverage, detections, observations } = joinLooks(first, host(change), run);
-      return { kind, reason, closes443: covers(coverage, "tcp/443"), scopes: detections.map(({ scope }) => scope), seen: observations?.map(({ key }) => key) };
+      return {
+        kind,
+        reason,
+        closes443: readCoverage(coverage)("tcp/443"),
+        scopes: detections.map(({ scope }) => scope),
+        seen: observations?.map(({ key }) => key),
+      };
     };
     const all = ["tcp/443", "tcp/80", "tcp/22"];
     expect(join({ ports: [port(443, "open"), port(80, "filtered"), port(22, "filtered")] })).toMatchObject({
@@ -174,7 +180,7 @@ describe("a file of another's Nmap", () => {
     return outcomes.map(({ target: name, outcome: { kind, coverage, detections } }) => ({
       name,
       kind,
-      covers: ["tcp/80", "tcp/443", "udp/161"].filter((each) => covers(coverage, each)),
+      covers: ["tcp/80", "tcp/443", "udp/161"].filter(readCoverage(coverage)),
       scopes: detections.map((detection) => detection.scope),
     }));
   };

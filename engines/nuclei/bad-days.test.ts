@@ -3,12 +3,12 @@ import { readdirSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import type net from "node:net";
 import { tmpdir } from "node:os";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { pinForTest, testEnginesFolder } from "../kit/testing.ts";
-import { covers, makeScope } from "./coverage.ts";
+import { makeScope, readCoverage } from "./coverage.ts";
 import { findTemplates, ownTemplatesFolder } from "./find-templates.ts";
 import { nuclei } from "./index.ts";
-import { findClosedPort, id, makeTemplate, scan, scanOne, serve, serveTcp, siteAt, useNuclei, useTemplates, watchProcesses } from "./run-for-test.ts";
+import { few, findClosedPort, id, makeTemplate, scan, scanOne, serve, serveTcp, siteAt, useNuclei, useTemplates, watchProcesses } from "./run-for-test.ts";
 
 useNuclei();
 
@@ -40,7 +40,8 @@ describe("on a bad day", () => {
     expect(outcome.kind).toBe("partial");
     expect(outcome.reason).toMatch(/got no answer.*no longer accepted connections/);
     const place = `http://shop.example:${port}`;
-    const covered = [...findTemplates(ownTemplatesFolder).templates.values()].filter((template) => covers(outcome.coverage, makeScope(template.id, place)));
+    const covers = readCoverage(outcome.coverage);
+    const covered = [...findTemplates(ownTemplatesFolder).templates.values()].filter((template) => covers(makeScope(template.id, place)));
     expect(covered.length).toBeLessThan(15);
   });
 
@@ -68,11 +69,65 @@ describe("on a bad day", () => {
     watched.expectGone();
   });
 
+  test.each([429, 503, 403])("a site that answers everything with %i from some time on is partial, and closes nothing", async (status) => {
+    let requests = 0;
+    const server = createHttpServer((_request, response) => {
+      requests += 1;
+      response.writeHead(requests > 20 ? status : 404).end();
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as net.AddressInfo;
+    const { outcome } = await scanOne([siteAt(port)]);
+    expect([outcome.kind, outcome.reason]).toEqual(["partial", expect.stringMatching(new RegExp(`404 before.*${status} afterwards`))]);
+    const covers = readCoverage(outcome.coverage);
+    const place = `http://shop.example:${port}`;
+    expect([...findTemplates(ownTemplatesFolder).templates.values()].filter((template) => covers(makeScope(template.id, place)))).toEqual([]);
+  });
+
+  test.each([
+    ["closes", (socket: net.Socket) => void socket.end()],
+    ["resets", (socket: net.Socket) => void socket.resetAndDestroy()],
+  ])("a service that accepts and then %s every connection is not clean", async (_how, hangUp) => {
+    const { port } = await serveTcp((socket) => socket.once("data", () => hangUp(socket)));
+    const { outcome } = await scanOne([pinForTest(`127.0.0.1:${port}`)], { protocols: ["tcp"] });
+    expect(outcome.kind).not.toBe("complete");
+    expect(readCoverage(outcome.coverage)(makeScope(id("redis-open"), `tcp:${port}`))).toBe(false);
+  });
+
+  test("a service that is silent on one template closes nothing of that one", async () => {
+    const { port } = await serveTcp((socket) => socket.on("data", (asked) => void (asked.includes("INFO") || socket.end("-ERR unknown command\r\n"))));
+    const { outcome } = await scanOne([pinForTest(`127.0.0.1:${port}`)], { template_ids: [id("redis-open"), id("memcached-open")] });
+    const covers = readCoverage(outcome.coverage);
+    expect([id("redis-open"), id("memcached-open")].map((template) => covers(makeScope(template, `tcp:${port}`)))).toEqual([false, true]);
+    expect(outcome.notes.join()).toContain("did not answer all that 1 network template sent");
+  });
+
+  test("a port that refused once and then accepts is not closed, and the outcome is partial", async () => {
+    const late = await findClosedPort();
+    const site = createHttpServer((request, response) => {
+      response.writeHead(404).end();
+      // By the first template, not by what looks for sites before.
+      if (request.url !== "/" && !opened.listening) opened.listen(late, "127.0.0.1");
+    }).listen(0, "127.0.0.1");
+    const opened = createHttpServer();
+    await once(site, "listening");
+    onTestFinished(() => {
+      site.close();
+      opened.close();
+    });
+    const ports = [(site.address() as net.AddressInfo).port, late];
+    const known = ports.map((port) => ({ kind: "service" as const, key: `tcp/${port}`, scope: "x", protocol: "tcp" as const, port, tls: false, cpe: [] }));
+    const { outcome } = await scanOne([{ ...pinForTest("127.0.0.1"), known }], few);
+    expect([outcome.kind, outcome.reason]).toEqual(["partial", expect.stringContaining(`TCP port ${late} refused`)]);
+    expect(readCoverage(outcome.coverage)(makeScope(id("env-file"), `http://127.0.0.1:${late}`))).toBe(false);
+  });
+
   test("a service that accepts and never speaks is not clean", async () => {
     const { port } = await serveTcp(() => {});
     const { outcome } = await scanOne([pinForTest(`127.0.0.1:${port}`)], { protocols: ["tcp"] });
     expect(outcome.kind).not.toBe("complete");
-    expect(covers(outcome.coverage, makeScope(id("redis-open"), `tcp:${port}`))).toBe(false);
+    expect(readCoverage(outcome.coverage)(makeScope(id("redis-open"), `tcp:${port}`))).toBe(false);
   });
 
   test("a site that falls silent in the middle is partial", async () => {
@@ -99,7 +154,7 @@ describe("on a bad day", () => {
     const { outcome } = await scanOne([pinForTest(`127.0.0.1:${redis.port}`)], { concurrency: 1, template_ids: [id("redis-open"), id("memcached-open")] });
     expect([outcome.kind, outcome.reason]).toEqual(["partial", expect.stringContaining("did not accept every connection")]);
     const place = `tcp:${redis.port}`;
-    expect([id("redis-open"), id("memcached-open")].filter((template) => covers(outcome.coverage, makeScope(template, place)))).toHaveLength(1);
+    expect([id("redis-open"), id("memcached-open")].filter((template) => readCoverage(outcome.coverage)(makeScope(template, place)))).toHaveLength(1);
   });
 
   test("without any template the scan fails", async () => {

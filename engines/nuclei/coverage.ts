@@ -22,10 +22,18 @@ const hashId = (id: string): Buffer => createHash("sha256").update(id).digest().
 /** A set of templates, small enough to be kept with every outcome. */
 export const packIds = (ids: Iterable<string>): string => Buffer.concat([...new Set(ids)].map(hashId).sort(Buffer.compare)).toString("base64");
 
-function hasId(packed: string, id: string): boolean {
-  const bytes = Buffer.from(packed, "base64");
+const unpackIds = (packed: string): Buffer => Buffer.from(packed, "base64");
+
+/** Halves the set, which is sorted. */
+function hasId(ids: Buffer, id: string): boolean {
   const wanted = hashId(id);
-  for (let at = 0; at + bytesOfId <= bytes.length; at += bytesOfId) if (wanted.equals(bytes.subarray(at, at + bytesOfId))) return true;
+  let [low, high] = [0, Math.floor(ids.length / bytesOfId)];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const order = wanted.compare(ids, middle * bytesOfId, (middle + 1) * bytesOfId);
+    if (order === 0) return true;
+    [low, high] = order < 0 ? [low, middle] : [middle + 1, high];
+  }
   return false;
 }
 
@@ -35,17 +43,21 @@ export function makeScope(id: string, place: string): string {
   return scope.length <= 500 ? scope : `${id}@${place.slice(0, 200)}#${createHash("sha256").update(place).digest("hex")}`;
 }
 
-/** Whether this outcome looked with the scope's template at its place, and got an answer. */
-export function covers(value: unknown, scope: string): boolean {
+/** Whether this outcome looked with a scope's template at its place, and got an answer. */
+export function readCoverage(value: unknown): (scope: string) => boolean {
   const parsed = Coverage.safeParse(value);
-  const divider = scope.indexOf("@");
-  if (!parsed.success || divider < 0) return false;
-  const { checks, closed } = parsed.data;
-  const id = scope.slice(0, divider);
-  const looked = checks.some(({ places, ids }) => places.some((place) => makeScope(id, place) === scope) && (id === "" || hasId(ids, id)));
-  if (looked) return true;
-  const port = readPort(scope.slice(divider + 1));
-  return port !== undefined && closed.ports.includes(port) && (id === "" || hasId(closed.ids, id));
+  if (!parsed.success) return () => false;
+  const checks = parsed.data.checks.map(({ places, ids }) => ({ places, ids: unpackIds(ids) }));
+  const closed = { ports: new Set(parsed.data.closed.ports), ids: unpackIds(parsed.data.closed.ids) };
+  return (scope) => {
+    const divider = scope.indexOf("@");
+    if (divider < 0) return false;
+    const id = scope.slice(0, divider);
+    const looked = checks.some(({ places, ids }) => places.some((place) => makeScope(id, place) === scope) && (id === "" || hasId(ids, id)));
+    if (looked) return true;
+    const port = readPort(scope.slice(divider + 1));
+    return port !== undefined && closed.ports.has(port) && (id === "" || hasId(closed.ids, id));
+  };
 }
 
 /** The port of a place: of `tcp:6379`, or of a site, which always names it. */

@@ -13,11 +13,14 @@ export interface Services {
   closed: number[];
   /** Ports that did not answer at all: a firewall may hide what is there. */
   silent: number[];
+  /** Open ports that want TLS, by their own word or by what was seen before, and with which none came about. */
+  unclear: number[];
 }
 
 export type PortState = "open" | "closed" | "silent";
 
 const connectSeconds = 5;
+const patientSeconds = 15;
 const sidesAtOnce = 32;
 const webPorts = [80, 443, 8080, 8443];
 /** Printers print what is sent there. */
@@ -28,7 +31,7 @@ export async function findServices(pin: PinnedTarget, extraPorts: number[], sign
   const { target } = pin;
   const host = bracket(nameSite(pin));
   const wanted = target.kind === "url" || target.kind === "service" ? [target.port] : listPorts(pin, extraPorts);
-  const services: Services = { sites: [], ports: [], closed: [], silent: [] };
+  const services: Services = { sites: [], ports: [], closed: [], silent: [], unclear: [] };
   await forEachAtOnce(wanted, async (port) => {
     signal.throwIfAborted();
     const state = await knock(pin.address, port, signal);
@@ -37,13 +40,14 @@ export async function findServices(pin: PinnedTarget, extraPorts: number[], sign
     else if (target.kind === "url") services.sites.push(`${target.scheme}://${host}:${port}${readPrefix(target.path)}`);
     else {
       const scheme = mayAsk(pin, port) ? await askScheme(pin, port, signal) : undefined;
-      if (scheme) services.sites.push(`${scheme}://${host}:${port}`);
+      if (scheme === "unclear") services.unclear.push(port);
+      else if (scheme) services.sites.push(`${scheme}://${host}:${port}`);
       else services.ports.push(port);
     }
   });
   signal.throwIfAborted();
   services.sites.sort();
-  for (const list of [services.ports, services.closed, services.silent]) list.sort((a, b) => a - b);
+  for (const list of [services.ports, services.closed, services.silent, services.unclear]) list.sort((a, b) => a - b);
   return services;
 }
 
@@ -83,10 +87,27 @@ export function knock(address: string, port: number, signal: AbortSignal): Promi
   return promise;
 }
 
-async function askScheme(pin: PinnedTarget, port: number, signal: AbortSignal): Promise<"http" | "https" | undefined> {
-  if (await speaksHttp(pin, openTls(pin, port), "secureConnect", signal)) return "https";
-  return (await speaksHttp(pin, connect({ host: pin.address, port }), "connect", signal)) ? "http" : undefined;
+/**
+ * A server that is slow with TLS looks like one without, and answers plain HTTP with 400: it is then asked for TLS once more, with more time.
+ * `unclear`: TLS is wanted there, and none came about.
+ */
+async function askScheme(pin: PinnedTarget, port: number, signal: AbortSignal): Promise<"http" | "https" | "unclear" | undefined> {
+  const askTls = (seconds: number) => askPage(pin, openTls(pin, port), { ready: "secureConnect", seconds, signal });
+  if ((await askTls(connectSeconds)).kind === "http") return "https";
+  const plain = await askPage(pin, connect({ host: pin.address, port }), { ready: "connect", seconds: connectSeconds, signal });
+  const isRefused = plain.kind === "http" && /^HTTP\/[\d.]+ 400\b/.test(plain.text);
+  if (isRefused || wantsTls(pin, port)) {
+    const again = await askTls(patientSeconds);
+    if (again.kind === "http") return "https";
+    const saysTls = isRefused && (again.kind === "other" || /https|\b(?:tls|ssl)\b/i.test(plain.text));
+    if (again.kind === "silent" || saysTls) return "unclear";
+  }
+  return plain.kind === "http" ? "http" : undefined;
 }
+
+/** What a scan saw there before. */
+const wantsTls = ({ known }: PinnedTarget, port: number): boolean =>
+  known.some((each) => each.kind === "service" && each.protocol === "tcp" && each.port === port && (each.tls || /https|ssl/i.test(each.name ?? "")));
 
 const openTls = ({ target, address }: PinnedTarget, port: number): Socket =>
   // Whom the certificate is for is another engine's question.
@@ -101,28 +122,47 @@ const openTls = ({ target, address }: PinnedTarget, port: number): Socket =>
 /** TLS names no addresses (RFC 6066, part 3). */
 const nameOf = (host: string): string => (/^[\d.]+$|:/.test(host) ? "" : host);
 
-function speaksHttp({ target }: PinnedTarget, socket: Socket, ready: string, signal: AbortSignal): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const end = (answer: boolean) => {
+interface Asking {
+  /** The event of the socket after which can be asked. */
+  ready: string;
+  seconds: number;
+  signal: AbortSignal;
+}
+
+/** What came of asking for a page. `other`: connected, and no HTTP; `failed`: no connection; `silent`: none in time, and no refusal. */
+type Page = { kind: "http"; text: string } | { kind: "other" | "failed" | "silent" };
+
+const mostOfPage = 2000;
+
+function askPage({ target }: PinnedTarget, socket: Socket, { ready, seconds, signal }: Asking): Promise<Page> {
+  const { promise, resolve } = Promise.withResolvers<Page>();
+  let got = "";
+  let isReady = false;
+  const end = (kind: Exclude<Page["kind"], "http">) => {
     clearTimeout(timer);
     signal.removeEventListener("abort", stop);
     socket.destroy();
-    resolve(answer);
+    resolve(got.startsWith("HTTP/") ? { kind: "http", text: got } : { kind: isReady ? "other" : kind });
   };
-  const stop = () => end(false);
-  const timer = setTimeout(stop, connectSeconds * 1000);
+  const stop = () => end("silent");
+  const timer = setTimeout(stop, seconds * 1000);
   signal.addEventListener("abort", stop, { once: true });
-  socket.on("error", stop).once("close", stop);
-  socket.once(ready, () => socket.write(`GET / HTTP/1.1\r\nHost: ${bracket(target.host)}\r\nConnection: close\r\n\r\n`));
-  let got = "";
+  socket.on("error", () => end("failed")).once("close", () => end("failed"));
+  socket.once(ready, () => {
+    isReady = true;
+    socket.write(`GET / HTTP/1.1\r\nHost: ${bracket(target.host)}\r\nConnection: close\r\n\r\n`);
+  });
   socket.on("data", (chunk: Buffer) => {
-    got += chunk.toString("latin1").slice(0, 100);
-    if (got.length >= 5) end(got.startsWith("HTTP/"));
+    got += chunk.toString("latin1").slice(0, mostOfPage);
+    // Of a refusal the reason is read too, as far as it comes.
+    const isWhole = got.length >= mostOfPage || (got.length >= 12 && !/^HTTP\/[\d.]+ 400/.test(got));
+    if (isWhole || (got.length >= 5 && !got.startsWith("HTTP/"))) end("other");
   });
   return promise;
 }
 
-async function forEachAtOnce<T>(items: T[], work: (item: T) => Promise<void>): Promise<void> {
+/** Does the work for every item, some of them at a time. */
+export async function forEachAtOnce<T>(items: T[], work: (item: T) => Promise<void>): Promise<void> {
   const left = [...items];
   const next = async (): Promise<void> => {
     for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item);

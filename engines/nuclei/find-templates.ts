@@ -18,6 +18,8 @@ export interface Template {
   fixedPort: boolean;
   /** It puts random text into its requests, which a key must not have. */
   random: boolean;
+  /** A network template that waits for an answer to the last thing that it sends: Nuclei tells of its request only once all of them have come. */
+  readsLast: boolean;
 }
 
 export interface TemplateSet {
@@ -145,7 +147,24 @@ export function readTemplate(text: string): Template | undefined {
   const ports = protocol === "http" ? [] : [...new Set([...named, ...beside])].filter((port) => port >= 1 && port <= 65_535);
   const severity = /^\s+severity:\s*["']?([a-z]+)/im.exec(text)?.[1]?.toLowerCase() ?? "unknown";
   const tags = (/^\s+tags:\s*["']?([^"'\n#]+)/im.exec(text)?.[1] ?? "").split(",").map((tag) => tag.trim().toLowerCase());
-  return { id, protocol, severity, tags, ports, fixedPort: protocol !== "http" && beside.length > 0, random: /\{\{\s*(rand|to_lower\(rand)/.test(text) };
+  const fixedPort = protocol !== "http" && beside.length > 0;
+  return {
+    id,
+    protocol,
+    severity,
+    tags,
+    ports,
+    fixedPort,
+    random: /\{\{\s*(rand|to_lower\(rand)/.test(text),
+    readsLast: protocol === "tcp" && readsLast(text),
+  };
+}
+
+/** Whether the last input of each of its conversations has a `read`. */
+function readsLast(text: string): boolean {
+  const conversations = text.split(/^\s*(?:-\s+)?inputs:\s*$/m).slice(1);
+  const lastInputs = conversations.map((part) => part.split(/^\s*-\s+/m).findLast((item) => /^\s*(?:data|read):/m.test(item)) ?? "");
+  return lastInputs.length > 0 && lastInputs.every((input) => /^\s*read:\s*[1-9]/m.test(input));
 }
 
 /** The templates that these options choose, as Nuclei chooses them. */

@@ -1,5 +1,5 @@
 import type { Engine } from "../kit/engine.ts";
-import { covers, describeCoverage } from "./coverage.ts";
+import { describeCoverage, readCoverage } from "./coverage.ts";
 import { native } from "./native.ts";
 import { type NucleiOptions, Options } from "./options.ts";
 import { view } from "./view.ts";
@@ -19,7 +19,7 @@ export const nuclei: Engine = {
   targetsPerTask: (count) => Math.min(8, Math.max(1, Math.ceil(count / 8))),
   // Nuclei is stopped at each target's own limit; this is for one that does not stop.
   deadlineSeconds: (targetCount, options) => 300 + (60 * (options as NucleiOptions).target_timeout_minutes + 60) * targetCount,
-  covers,
+  readCoverage,
   describeCoverage,
   view,
   native,

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { pinForTest, testEnginesFolder } from "../kit/testing.ts";
-import { covers, makeScope, packIds } from "./coverage.ts";
+import { makeScope, packIds, readCoverage } from "./coverage.ts";
 import { compareVersions } from "./find-go.ts";
 import { findTemplates } from "./find-templates.ts";
 import { nuclei } from "./index.ts";
@@ -100,18 +100,18 @@ test("a scan with fewer templates closes nothing that another template found", a
   const { port } = await serve({ site: "default" });
   const { outcome } = await scanOne([siteAt(port)], few);
   const place = `http://shop.example:${port}`;
-  expect(covers(outcome.coverage, makeScope(id("env-file"), place))).toBe(true);
-  expect(covers(outcome.coverage, makeScope(id("jupyter-open"), place))).toBe(false);
-  expect(covers(outcome.coverage, makeScope(id("env-file"), `http://shop.example:${port + 1}`))).toBe(false);
+  expect(readCoverage(outcome.coverage)(makeScope(id("env-file"), place))).toBe(true);
+  expect(readCoverage(outcome.coverage)(makeScope(id("jupyter-open"), place))).toBe(false);
+  expect(readCoverage(outcome.coverage)(makeScope(id("env-file"), `http://shop.example:${port + 1}`))).toBe(false);
 });
 
 test("a port that the host closed closes what was found there; a port that is silent does not", () => {
   const templates = { name: "x", version: "1" };
   const coverage = { templates, checks: [], closed: { ports: [6379], ids: packIds([id("redis-open"), id("git-config")]) } };
-  expect(covers(coverage, makeScope(id("redis-open"), "tcp:6379"))).toBe(true);
-  expect(covers(coverage, makeScope(id("git-config"), "http://shop.example:6379/app"))).toBe(true);
-  expect(covers(coverage, makeScope(id("redis-open"), "tcp:6380"))).toBe(false);
-  expect(covers(coverage, makeScope(id("ftp-anonymous"), "tcp:6379"))).toBe(false);
+  expect(readCoverage(coverage)(makeScope(id("redis-open"), "tcp:6379"))).toBe(true);
+  expect(readCoverage(coverage)(makeScope(id("git-config"), "http://shop.example:6379/app"))).toBe(true);
+  expect(readCoverage(coverage)(makeScope(id("redis-open"), "tcp:6380"))).toBe(false);
+  expect(readCoverage(coverage)(makeScope(id("ftp-anonymous"), "tcp:6379"))).toBe(false);
 });
 
 test("the target's login goes to the target, and is nowhere in arguments, evidence or native output", async () => {

@@ -20,6 +20,13 @@ export interface RunFacts {
   broken: string[];
 }
 
+/** What a site's start page answered, by its status; undefined where no answer came. */
+export interface SiteAnswers {
+  site: string;
+  before: number | undefined;
+  after: number | undefined;
+}
+
 export interface TargetFacts {
   set: Coverage["templates"];
   /** By path, and by id for the protocols of which Nuclei tells the id. */
@@ -28,12 +35,16 @@ export interface TargetFacts {
   runs: RunFacts[];
   /** The places that Nuclei was told to look at. */
   planned: string[];
+  /** Of each site that was looked at. */
+  answers: SiteAnswers[];
   /** Open ports that accepted connections and never said a byte. */
   mute: number[];
   /** Open ports of network services that did not accept every connection. */
   failing: number[];
   /** Ports that were open before and did not accept a connection afterwards. */
   gone: number[];
+  /** Ports that refused a connection before, and accepted one afterwards. */
+  opened: number[];
   /** Destinations outside of the target that were asked for, and refused. */
   refused: string[];
 }
@@ -97,14 +108,49 @@ function readLooks({ runs, services, templates, mute }: TargetFacts): Map<string
   return places;
 }
 
-/** A service that does not know what a network template says answers nothing: it was looked at all the same. */
-const isLookedAt = (place: string, { answered, hungUp, unanswered }: Look): boolean => answered > 0 && (place.startsWith("tcp:") || hungUp + unanswered === 0);
+/**
+ * Every request of the template was answered. A network template that reads each answer itself has all of them where Nuclei tells of its request; what
+ * comes after is only the end of the connection.
+ */
+const isLookedAt = ({ answered, hungUp, unanswered }: Look, readsLast: boolean): boolean => answered > 0 && (readsLast || hungUp + unanswered === 0);
+
+const listReadsLast = (templates: TargetFacts["templates"]): Set<string> =>
+  new Set([...templates.values()].flatMap((template) => (template.readsLast ? [template.id] : [])));
+
+/** By place, the ids of the templates that were looked with there. */
+function listLookedAt({ answers, templates }: TargetFacts, looks: Map<string, Map<string, Look>>): Map<string, string[]> {
+  const readsLast = listReadsLast(templates);
+  const blocked = new Set(answers.filter(isBlocked).map(({ site }) => site));
+  const listIds = (byTemplate: Map<string, Look>) => [...byTemplate].filter(([id, look]) => isLookedAt(look, readsLast.has(id))).map(([id]) => id);
+  return new Map([...looks].map(([place, byTemplate]) => [place, blocked.has(place) ? [] : listIds(byTemplate)]));
+}
+
+/** A server that works, and lets one in, does not answer so. */
+const isRefusal = (status: number): boolean => [401, 403, 407, 429].includes(status) || status >= 500;
+/** What stands before a site answers so, for a site that is not there or not to be asked now. */
+const isNoAnswer = (status: number): boolean => [429, 502, 503, 504].includes(status);
+
+/** The site refused from some time on, or all the time: what it answered to templates says nothing of what is there. */
+const isBlocked = ({ before, after }: SiteAnswers): boolean => after !== undefined && (isNoAnswer(after) || (isRefusal(after) && after !== before));
+
+function describeBlock({ site, before, after }: SiteAnswers): string {
+  const start = before === undefined ? "gave no answer" : `answered ${before}`;
+  return `The start page of ${site.slice(0, 200)} ${start} before the templates ran and answered ${after} afterwards: the site held the scan off or failed, so what it answered in between does not count. Scan again later, with a smaller options.rate_limit.`;
+}
 
 /** Of many templates some send what a server hangs up on. They close nothing; more of them mean that the site does not keep up. */
 const toleratedHangUps = 0.01;
 
-function listGaps({ runs, planned, mute, failing, gone }: TargetFacts, looks: Map<string, Map<string, Look>>): string[] {
-  const gaps: string[] = [];
+function listGaps(facts: TargetFacts, looks: Map<string, Map<string, Look>>): string[] {
+  const { runs, planned, answers, mute, failing, gone, opened, services } = facts;
+  const gaps = answers.filter(isBlocked).map(describeBlock);
+  const lost = answers.filter(({ site, before, after }) => before !== undefined && after === undefined && !gone.includes(readPort(site) ?? 0));
+  if (lost.length > 0) gaps.push(`${lost[0]?.site.slice(0, 200)} answered before the templates ran and gave no answer afterwards.`);
+  for (const [place, ids] of listLookedAt(facts, looks)) {
+    const port = readPort(place);
+    if (place.startsWith("tcp:") && ids.length === 0 && port !== undefined && !mute.includes(port))
+      gaps.push(`No template got an answer to all that it sent to TCP port ${port}.`);
+  }
   for (const [place, byTemplate] of looks) {
     if (place.startsWith("tcp:")) continue;
     const all = [...byTemplate.values()];
@@ -121,6 +167,10 @@ function listGaps({ runs, planned, mute, failing, gone }: TargetFacts, looks: Ma
   const untouched = runs.every(({ cut }) => cut === undefined) ? planned.filter((place) => !looks.has(place)) : [];
   if (untouched.length > 0) gaps.push(`No template got through to ${untouched.slice(0, 5).join(", ").slice(0, 500)}.`);
   if (mute.length > 0) gaps.push(`TCP port ${mute.join(", ")} accepted connections and never said anything.`);
+  if (services.unclear.length > 0)
+    gaps.push(`TCP port ${services.unclear.join(", ")} wants TLS, and no site answered there, so it was not looked at. Scan again.`);
+  if (opened.length > 0)
+    gaps.push(`TCP port ${opened.slice(0, 12).join(", ")} refused a connection at the start and accepted one at the end, so it was not looked at. Scan again.`);
   if (failing.length > 0) gaps.push(`TCP port ${failing.join(", ")} did not accept every connection. Scan again with a smaller options.concurrency.`);
   if (gone.length > 0)
     gaps.push(`TCP port ${gone.join(", ")} no longer accepted connections when the scan ended: the service went down meanwhile, or blocks this scanner.`);
@@ -129,7 +179,7 @@ function listGaps({ runs, planned, mute, failing, gone }: TargetFacts, looks: Ma
 
 const count = (number: number, thing: string): string => `${number.toLocaleString("en")} ${thing}${number === 1 ? "" : "s"}`;
 
-function listNotes({ runs, refused, services: { silent } }: TargetFacts, looks: Map<string, Map<string, Look>>): string[] {
+function listNotes({ runs, templates, refused, services: { silent } }: TargetFacts, looks: Map<string, Map<string, Look>>): string[] {
   const notes: string[] = runs.flatMap(({ broken }) => broken.map((text) => `Templates that Nuclei could not read were left out: ${text}`));
   const loaded = runs.reduce((sum, run) => sum + run.loaded, 0);
   const left = runs.reduce((sum, run) => sum + (run.cut === undefined ? Math.max(0, run.chosen - run.loaded) : 0), 0);
@@ -140,8 +190,14 @@ function listNotes({ runs, refused, services: { silent } }: TargetFacts, looks: 
     notes.push(
       `${count(loaded - used, "template")} of ${loaded.toLocaleString("en")} made no request that Nuclei tells of: they had nothing to ask, or the service did not speak as they need.`,
     );
-  const hungUp = [...looks.values()].flatMap((byTemplate) => [...byTemplate.values()].filter((look) => look.hungUp > 0)).length;
+  const readsLast = listReadsLast(templates);
+  const failed = [...looks].flatMap(([place, byTemplate]) =>
+    [...byTemplate].flatMap(([id, look]) => (isLookedAt(look, readsLast.has(id)) ? [] : [{ isNetwork: place.startsWith("tcp:"), ...look }])),
+  );
+  const hungUp = failed.filter((look) => look.hungUp > 0).length;
   if (hungUp > 0) notes.push(`The target hung up on ${count(hungUp, "template")}; they say nothing about it.`);
+  const still = failed.filter((look) => look.isNetwork && look.unanswered > 0).length;
+  if (still > 0) notes.push(`The target did not answer all that ${count(still, "network template")} sent; they say nothing about it.`);
   if (refused.length > 0) notes.push(`Requests to elsewhere were refused, because only the target is scanned: ${refused.slice(0, 5).join(", ")}.`);
   if (silent.length > 0)
     notes.push(
@@ -181,11 +237,9 @@ function readHits({ runs, services, templates }: TargetFacts): Hits {
   return hits;
 }
 
-function makeCoverage({ set, services, templates }: TargetFacts, looks: Map<string, Map<string, Look>>): Coverage {
-  const checks = [...looks].map(([place, byTemplate]) => {
-    const ids = [...byTemplate].filter(([, look]) => isLookedAt(place, look)).map(([id]) => id);
-    return { places: [place], count: ids.length, ids: packIds(ids) };
-  });
+function makeCoverage(facts: TargetFacts, looks: Map<string, Map<string, Look>>): Coverage {
+  const { set, services, templates } = facts;
+  const checks = [...listLookedAt(facts, looks)].map(([place, ids]) => ({ places: [place], count: ids.length, ids: packIds(ids) }));
   const ids = services.closed.length === 0 ? "" : packIds([...templates.values()].map(({ id }) => id));
   // Places that were looked at with the same templates share the list.
   const byIds = Map.groupBy(

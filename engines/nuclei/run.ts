@@ -2,12 +2,13 @@ import { isIP, isIPv6 } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EngineError, type EngineEvent, type EngineTask, type PinnedTarget, type RunContext } from "../kit/engine.ts";
 import { type ScopeProxy, startScopeProxy } from "../kit/scope-proxy.ts";
+import { askStarts } from "./ask-start.ts";
 import type { Start } from "./build-arguments.ts";
-import { findServices, knock, type Services } from "./find-services.ts";
+import { findServices, forEachAtOnce, knock, type PortState, type Services } from "./find-services.ts";
 import { findTemplates, selectTemplates, type Template, type TemplateSet } from "./find-templates.ts";
 import { describeEmpty, findNuclei, type Nuclei, nucleiMissing } from "./install.ts";
 import type { NucleiOptions } from "./options.ts";
-import { readOutcome, type TargetFacts } from "./read-outcome.ts";
+import { readOutcome, type SiteAnswers, type TargetFacts } from "./read-outcome.ts";
 import { type FinishedRun, runProcess } from "./run-process.ts";
 import { startScopeResolver } from "./scope-resolver.ts";
 
@@ -59,6 +60,9 @@ async function* scanTarget(pin: PinnedTarget, scan: Scan): AsyncIterable<EngineE
     yield { kind: "outcome", targetId: pin.targetId, outcome: { kind: "skipped", reason: describeUnfit(services), notes: [], detections: [] } };
     return;
   }
+  const sites = starts.flatMap(({ start }) => (start.protocols.includes("http") ? start.targets : []));
+  const asking = { seconds: options.timeout_seconds, signal: context.signal };
+  const before = await askStarts(pin, sites, asking);
   const watch = makeWatch(options, proxy);
   for (const [index, { start, chosen, watchesSilence }] of starts.entries()) {
     const running = runProcess({ nuclei: scan.nuclei, start, chosen, context, whyStop: () => watch(watchesSilence) });
@@ -76,7 +80,9 @@ async function* scanTarget(pin: PinnedTarget, scan: Scan): AsyncIterable<EngineE
       retry: false,
     });
   const planned = starts.flatMap(({ places }) => places);
-  const facts = { ...(await conclude({ pin, services, scan, proxy })), runs, planned };
+  const after = await askStarts(pin, sites, { ...asking, before });
+  const answers = sites.map((site) => ({ site, before: before.get(site), after: after.get(site) }));
+  const facts = { ...(await conclude({ pin, services, scan, proxy, answers })), runs, planned };
   const outcome = readOutcome(facts);
   const native = runs.flatMap((run) => run.native).join("\n");
   yield { kind: "outcome", targetId: pin.targetId, outcome, ...(native === "" ? {} : { native: Buffer.from(native) }) };
@@ -85,8 +91,9 @@ async function* scanTarget(pin: PinnedTarget, scan: Scan): AsyncIterable<EngineE
 const disposable = <T extends { close(): Promise<void> }>(thing: T): T & AsyncDisposable =>
   Object.assign(thing, { [Symbol.asyncDispose]: () => thing.close() });
 
-function describeUnreachable({ target, address }: PinnedTarget, { closed, silent }: Services): string {
+function describeUnreachable({ target, address }: PinnedTarget, { closed, silent, unclear }: Services): string {
   const at = `${target.host === address ? "" : `${target.host} at `}${address}`;
+  if (unclear.length > 0) return `${at} wants TLS on TCP port ${list(unclear)}, and no site answered there. Scan it again.`;
   if (closed.length === 0) return `${at} did not answer on TCP port ${list(silent)}.`;
   if (silent.length === 0) return `${at} accepts no connection on TCP port ${list(closed)}.`;
   return `${at} has none of the looked-at ports open: ${closed.length} refused a connection, ${silent.length} did not answer. Where its sites are on other ports, name them as host:port, or scan its ports first.`;
@@ -164,11 +171,13 @@ async function conclude({
   services,
   scan,
   proxy,
+  answers,
 }: {
   pin: PinnedTarget;
   services: Services;
   scan: Scan;
   proxy: ScopeProxy;
+  answers: SiteAnswers[];
 }): Promise<Omit<TargetFacts, "runs" | "planned">> {
   const { context, set, selected } = scan;
   const scanned = [...new Set([...services.ports, ...services.sites.map((site) => Number(new URL(site).port) || (site.startsWith("https") ? 443 : 80))])];
@@ -179,12 +188,16 @@ async function conclude({
     await sleep(soonSeconds * 1000, undefined, { signal: context.signal });
     if ((await knock(pin.address, port, context.signal)) !== "open") gone.push(port);
   }
+  const states = new Map<number, PortState>();
+  await forEachAtOnce(services.closed, async (port) => void states.set(port, await knock(pin.address, port, context.signal)));
   context.signal.throwIfAborted();
+  const listStill = (state: PortState) => services.closed.filter((port) => states.get(port) === state);
+  const known = { ...services, closed: listStill("closed"), silent: [...services.silent, ...listStill("silent")].sort((a, b) => a - b) };
   const seen = services.ports.flatMap((port) => {
     const traffic = proxy.traffic.get(port);
     return traffic ? [{ port, ...traffic }] : [];
   });
   const mute = seen.filter(({ connected, answered }) => connected > 0 && answered === 0).map(({ port }) => port);
   const failing = seen.filter(({ failed }) => failed > 0).map(({ port }) => port);
-  return { set, templates: selected, services, mute, failing, gone, refused: [...proxy.refused] };
+  return { set, templates: selected, services: known, answers, mute, failing, gone, opened: listStill("open"), refused: [...proxy.refused] };
 }

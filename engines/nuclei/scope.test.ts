@@ -7,7 +7,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { pinForTest } from "../kit/testing.ts";
-import { covers, makeScope } from "./coverage.ts";
+import { makeScope, readCoverage } from "./coverage.ts";
 import { anyPage, few, id, keysOf, makeTemplate, scan, scanOne, serve, serveTcp, siteAt, useNuclei, useTemplates } from "./run-for-test.ts";
 import { answerQuery } from "./scope-resolver.ts";
 
@@ -52,7 +52,7 @@ describe("the scope", () => {
     expect(new Set(hosts)).toEqual(new Set([`shop.example:${port}`]));
     expect(outcome.notes.join(" ")).toContain(`127.0.0.1:${other.port}`);
     for (const template of ["away", "other", "absolute"])
-      expect(covers(outcome.coverage, makeScope(template, `http://shop.example:${port}`)), template).toBe(false);
+      expect(readCoverage(outcome.coverage)(makeScope(template, `http://shop.example:${port}`)), template).toBe(false);
   });
 
   test("of a port is that port, also for network templates that name another", async () => {
@@ -108,7 +108,7 @@ describe("the scope", () => {
     }));
     const { outcome } = await scanOne([{ ...pinForTest("shop.example", "127.0.0.1"), known }], { template_ids: [id("git-config"), id("redis-open")] });
     expect(keysOf(outcome)).toEqual([id("git-config"), id("redis-open")]);
-    expect(covers(outcome.coverage, makeScope(id("redis-open"), `tcp:${redis.port}`))).toBe(true);
+    expect(readCoverage(outcome.coverage)(makeScope(id("redis-open"), `tcp:${redis.port}`))).toBe(true);
   });
 
   test("is reached over TLS with the target's name", async () => {

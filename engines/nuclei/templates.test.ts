@@ -8,7 +8,7 @@ import { closedServices, openServices } from "../../test/targets/exposed-service
 import { lookAlikeSites } from "../../test/targets/exposed-site.ts";
 import { behaviours, exposures } from "../../test/targets/exposures.ts";
 import { pinForTest, testEnginesFolder } from "../kit/testing.ts";
-import { covers, makeScope } from "./coverage.ts";
+import { makeScope, readCoverage } from "./coverage.ts";
 import { findTemplates, ownTemplatesFolder } from "./find-templates.ts";
 import { nuclei } from "./index.ts";
 import { findNuclei, isolate } from "./install.ts";
@@ -52,7 +52,7 @@ describe("the templates of ours", () => {
     for (const { outcome, native } of outcomes) {
       expect(native.split("\n")).toHaveLength(outcome.detections.length);
       for (const detection of outcome.detections) {
-        expect(covers(outcome.coverage, detection.scope), detection.key).toBe(true);
+        expect(readCoverage(outcome.coverage)(detection.scope), detection.key).toBe(true);
         expect(Buffer.byteLength(JSON.stringify(detection.detail))).toBeLessThan(20_000);
         expect(
           nuclei.view(detection.detail).some(({ type }) => type === "code"),
@@ -88,7 +88,7 @@ describe("templates of the user's", () => {
     expect([outcome.kind, keysOf(outcome)]).toEqual(["partial", ["shop"]]);
     expect(outcome.reason).toContain("shop");
     expect(outcome.notes.join(" ")).toContain("left out 1 template");
-    expect(covers(outcome.coverage, makeScope("broken", `http://shop.example:${port}`))).toBe(false);
+    expect(readCoverage(outcome.coverage)(makeScope("broken", `http://shop.example:${port}`))).toBe(false);
   });
 
   test("with tags that are dangerous run only where the scan asks for it, and never where they stop services", async () => {

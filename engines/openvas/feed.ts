@@ -71,6 +71,8 @@ const Index = z.object({
   tests: z.array(z.string()),
   includes: z.array(z.string()),
   dropped: z.array(z.string()),
+  /** The version of the feed from which on `dropped` has all that was lost. Absent in an index of before: then its own. */
+  since: z.string().optional(),
 });
 /** All tests of a feed, as its scanner lists them. */
 export type FeedIndex = z.infer<typeof Index>;
@@ -112,7 +114,7 @@ export async function loadIndex(
   const { tests, families } = await listTests(address, feed, signal);
   if (tests.length === 0) throw noTests();
   const set = createHash("sha256").update(tests.join("\n")).digest("hex").slice(0, 16);
-  const index = { ...feed, digest, set, families, tests, ...compare(kept, set, tests) };
+  const index = { ...feed, digest, set, families, tests, ...compare(kept, { set, tests, version: feed.version }) };
   mkdirSync(enginesFolder, { recursive: true, mode: 0o755 });
   const fresh = `${fileOf(enginesFolder)}.${process.pid}`;
   writeFileSync(fresh, JSON.stringify(index));
@@ -130,15 +132,24 @@ export const noTests = (): EngineError =>
 const mostIncluded = 100;
 const mostDropped = 500;
 
-/** Of which other sets this one has all tests, but for those that are named. */
-function compare(kept: FeedIndex | undefined, set: string, tests: string[]): Pick<FeedIndex, "includes" | "dropped"> {
-  if (!kept) return { includes: [set], dropped: [] };
+/** Before any feed: nothing is known to have been lost. */
+const always = "000000000000";
+
+/** Of which other sets this one has all tests, but for those that are named. Exported for its test. */
+export function compare(
+  kept: FeedIndex | undefined,
+  { set, tests, version }: Pick<FeedIndex, "set" | "tests" | "version">,
+): Pick<FeedIndex, "includes" | "dropped" | "since"> {
+  if (!kept) return { includes: [set], dropped: [], since: always };
   const here = new Set(tests);
   const dropped = [...new Set([...kept.dropped, ...kept.tests])].filter((oid) => !here.has(oid)).sort();
-  // A feed that lacks so much is another feed: risks of the old one stay open until it is back.
-  if (dropped.length > mostDropped) return { includes: [set], dropped: [] };
-  return { includes: [...new Set([set, ...kept.includes])].slice(0, mostIncluded), dropped };
+  // A feed that lacks so much is another feed: risks of the old one stay open until it is back, and what is newer and larger does not replace it.
+  if (dropped.length > mostDropped) return { includes: [set], dropped: [], since: version };
+  return { includes: [...new Set([set, ...kept.includes])].slice(0, mostIncluded), dropped, since: sinceOf(kept) };
 }
+
+/** An index of before does not tell whether it is one that had lost too much to name. */
+export const sinceOf = ({ since, version }: Pick<FeedIndex, "since" | "version">): string => since ?? version;
 
 const listSeconds = 1800;
 const listBytes = 4 * 1024 ** 3;

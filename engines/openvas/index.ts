@@ -1,5 +1,5 @@
 import type { Engine } from "../kit/engine.ts";
-import { covers, describeCoverage } from "./coverage.ts";
+import { describeCoverage, readCoverage } from "./coverage.ts";
 import { native } from "./native.ts";
 import { type OpenvasOptions, Options } from "./options.ts";
 import { view } from "./view.ts";
@@ -19,7 +19,7 @@ export const openvas: Engine = {
   targetsPerTask: (count) => Math.min(8, Math.max(1, Math.ceil(count / 4))),
   // Each host has its own time-out; each that reaches it starts the others anew. This is for a scanner that does not answer, and for loading the tests.
   deadlineSeconds: (targetCount, options) => 5400 + 60 * (options as OpenvasOptions).host_timeout_minutes * (1 + targetCount),
-  covers,
+  readCoverage,
   describeCoverage,
   view,
   native,

@@ -6,13 +6,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createServer as createTlsServer } from "node:tls";
+import type { Observation } from "@periscan/contract/outcome.ts";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { makeTestCertificate } from "../../test/targets/make-test-certificate.ts";
 import { labPlugins, labTlsTest, noHost, type OpenvasLab, startOpenvasLab } from "../../test/targets/openvas/openvas-lab.ts";
 import { certificateKinds, type Identity, makeAuthority } from "../../test/targets/tls-certificates.ts";
 import { type EngineEvent, ParseError, type RunContext } from "../kit/engine.ts";
 import { pinForTest, runForTest, testEnginesFolder } from "../kit/testing.ts";
-import { covers, type ScanCoverage, scopeOf } from "./coverage.ts";
+import { readCoverage, type ScanCoverage, scopeOf } from "./coverage.ts";
 import { openvas } from "./index.ts";
 import { Options } from "./options.ts";
 import { askOsp, type OspAddress } from "./osp-client.ts";
@@ -45,9 +46,13 @@ afterEach(() => {
   for (const name of settings) delete process.env[name];
 });
 
-async function scan(addresses: string[], given: object, change: Partial<RunContext> = {}): Promise<EngineEvent[]> {
+async function scan(addresses: string[], given: object, change: Partial<RunContext> = {}, known: Observation[] = []): Promise<EngineEvent[]> {
   const options = Options.parse({ ports: "8070-8100", ...given });
-  return runForTest(runner, { type: "OPENVAS", options, targets: addresses.map((address) => pinForTest(address)) }, { enginesFolder: folder, ...change });
+  return runForTest(
+    runner,
+    { type: "OPENVAS", options, targets: addresses.map((address) => ({ ...pinForTest(address), known })) },
+    { enginesFolder: folder, ...change },
+  );
 }
 const outcomes = (events: EngineEvent[]) => events.flatMap((event) => (event.kind === "outcome" ? [event] : []));
 const brief = (events: EngineEvent[]) =>
@@ -84,43 +89,63 @@ async function until(what: string, isTrue: () => boolean | Promise<boolean>): Pr
 }
 
 describe("what a scan looked at", () => {
-  const feed = { name: "Feed", version: "202601010000", tests: 100, origin: "user" as const, set: "a".repeat(16), includes: ["a".repeat(16)], dropped: [] };
-  const looked = (change: Partial<ScanCoverage> = {}): ScanCoverage => ({ source: "scan", tcp: "1-1000", udp: "", answered: true, feed, below: [], ...change });
+  const feed = {
+    name: "Feed",
+    version: "202601010000",
+    tests: 100,
+    origin: "user" as const,
+    set: "a".repeat(16),
+    includes: ["a".repeat(16)],
+    dropped: [],
+    since: "202501010000",
+  };
+  const looked = (change: Partial<ScanCoverage> = {}): ScanCoverage => {
+    const { tcp = "1-1000", udp = "" } = change;
+    return { source: "scan", tcp, udp, sure: { tcp, udp }, answered: true, feed, below: [], ...change };
+  };
   const scope = scopeOf("1.2.3", "443/tcp", looked());
   test("is its ports, on a host that answered", () => {
-    expect(covers(looked(), scope)).toBe(true);
-    expect(covers(looked({ tcp: "1-442,444-1000" }), scope)).toBe(false);
-    expect(covers(looked({ answered: false }), scope)).toBe(false);
-    expect(covers(looked(), "443/tcp")).toBe(true);
-    expect(covers(looked(), "443/udp")).toBe(false);
-    for (const value of [undefined, {}, { source: "scan" }]) expect(covers(value, scope)).toBe(false);
+    expect(readCoverage(looked())(scope)).toBe(true);
+    expect(readCoverage(looked({ tcp: "1-442,444-1000" }))(scope)).toBe(false);
+    expect(readCoverage(looked({ answered: false }))(scope)).toBe(false);
+    expect(readCoverage(looked())("443/tcp")).toBe(true);
+    expect(readCoverage(looked())("443/udp")).toBe(false);
+    for (const value of [undefined, {}, { source: "scan" }]) expect(readCoverage(value)(scope)).toBe(false);
+  });
+  test("is no port of which it is not known what is there, and of what was stored before that was told, none", () => {
+    expect(readCoverage(looked({ sure: { tcp: "1-442,444-1000", udp: "" } }))(scope)).toBe(false);
+    expect(readCoverage(looked({ udp: "161", sure: { tcp: "1-1000", udp: "" } }))("161/udp")).toBe(false);
+    const { sure: _, ...before } = looked({ udp: "161" });
+    for (const each of [scope, "443/tcp", "161/udp", scopeOf("1.2.3", "general/tcp", looked())]) expect(readCoverage(before)(each)).toBe(false);
   });
   test("is all ports together where a test has none", () => {
     const general = scopeOf("1.2.3", "general/tcp", looked({ tcp: "22,80" }));
-    expect(covers(looked({ tcp: "22,80,443" }), general)).toBe(true);
-    expect(covers(looked({ tcp: "22,443" }), general)).toBe(false);
+    expect(readCoverage(looked({ tcp: "22,80,443" }))(general)).toBe(true);
+    expect(readCoverage(looked({ tcp: "22,443" }))(general)).toBe(false);
     const many = scopeOf("1.2.3", "general/tcp", looked({ tcp: Array.from({ length: 100 }, (_, index) => 2 * index + 1).join(",") }));
     expect(many.length).toBeLessThan(500);
-    expect(covers(looked({ tcp: "1-1000" }), many)).toBe(false);
-    expect(covers(looked({ tcp: "1-65535" }), many)).toBe(true);
+    expect(readCoverage(looked({ tcp: "1-1000" }))(many)).toBe(false);
+    expect(readCoverage(looked({ tcp: "1-65535" }))(many)).toBe(true);
   });
   test("is not what another feed may lack", () => {
     const other = { ...feed, set: "b".repeat(16), includes: ["b".repeat(16)] };
-    expect(covers(looked({ feed: other }), scope)).toBe(false);
-    expect(covers(looked({ feed: { ...other, includes: ["b".repeat(16), "a".repeat(16)] } }), scope)).toBe(true);
-    expect(covers(looked({ feed: { ...other, includes: ["b".repeat(16), "a".repeat(16)], dropped: ["1.2.3"] } }), scope)).toBe(false);
+    expect(readCoverage(looked({ feed: other }))(scope)).toBe(false);
+    expect(readCoverage(looked({ feed: { ...other, includes: ["b".repeat(16), "a".repeat(16)] } }))(scope)).toBe(true);
+    expect(readCoverage(looked({ feed: { ...other, includes: ["b".repeat(16), "a".repeat(16)], dropped: ["1.2.3"] } }))(scope)).toBe(false);
   });
   test("goes by the version of Greenbone's feed where the sets are not known", () => {
     const old = { ...feed, origin: "official" as const };
     const found = scopeOf("1.2.3", "443/tcp", looked({ feed: old }));
     const next = { ...old, set: "b".repeat(16), includes: ["b".repeat(16)], version: "202601020000" };
-    expect(covers(looked({ feed: next }), found)).toBe(true);
-    expect(covers(looked({ feed: { ...next, version: "202512010000" } }), found)).toBe(false);
-    expect(covers(looked({ feed: { ...next, tests: 99 } }), found)).toBe(false);
-    expect(covers(looked({ feed: { ...next, name: "Another" } }), found)).toBe(false);
+    expect(readCoverage(looked({ feed: next }))(found)).toBe(true);
+    expect(readCoverage(looked({ feed: { ...next, version: "202512010000" } }))(found)).toBe(false);
+    expect(readCoverage(looked({ feed: { ...next, tests: 99 } }))(found)).toBe(false);
+    expect(readCoverage(looked({ feed: { ...next, name: "Another" } }))(found)).toBe(false);
+    // It lost more tests than are named since it was found, or it is not known whether it did.
+    for (const since of ["202601020000", undefined]) expect(readCoverage(looked({ feed: { ...next, since } }))(found)).toBe(false);
   });
   test("is not what is still there below the asked quality", () => {
-    expect(covers(looked({ below: ["1.2.3:443/tcp"] }), scope)).toBe(false);
+    expect(readCoverage(looked({ below: ["1.2.3:443/tcp"] }))(scope)).toBe(false);
   });
 });
 
@@ -235,15 +260,13 @@ describe.skipIf(!isRoot)("the real scanner", () => {
   const ask = (request: string) => askOsp({ kind: "unix", path: lab.socket }, request, { signal: new AbortController().signal, seconds: 10, bytes: 1_000_000 });
 
   /** Starts a scan, and answers it once the slow test of the target runs: the results before it have been read then. */
-  async function startSlow(addresses: string[], given: object = {}, change: Partial<RunContext> = {}) {
+  async function startSlow(addresses: string[], given: object = {}, change: Partial<RunContext> = {}, known: Observation[] = []) {
     use();
     const ids: string[] = [];
-    const running = scan(addresses, given, {
-      log: (_, fields) => {
-        if (typeof fields?.scanId === "string") ids.push(fields.scanId);
-      },
-      ...change,
-    });
+    const log: RunContext["log"] = (_, fields) => {
+      if (typeof fields?.scanId === "string") ids.push(fields.scanId);
+    };
+    const running = scan(addresses, given, { log, ...change }, known);
     running.catch(() => {});
     await until(
       "the scan runs its slow test",
@@ -282,7 +305,7 @@ describe.skipIf(!isRoot)("the real scanner", () => {
     const [all] = outcomes(await scan(["127.0.0.3"], { min_qod: 0 }));
     expect(all?.outcome.detections.map(({ key, threat_level }) => [key, threat_level])).toEqual([[low, "HIGH"]]);
     // It is still there, so a scan that does not list it must not close it.
-    expect(covers(without?.outcome.coverage, all?.outcome.detections[0]?.scope ?? "")).toBe(false);
+    expect(readCoverage(without?.outcome.coverage)(all?.outcome.detections[0]?.scope ?? "")).toBe(false);
   });
 
   test("knows nothing of the ports of a host on which none answers", async () => {
@@ -290,7 +313,7 @@ describe.skipIf(!isRoot)("the real scanner", () => {
     const [seen] = outcomes(await scan(["127.0.0.2"], {}));
     const [closed] = outcomes(await scan(["127.0.0.9"], {}));
     expect(closed?.outcome).toMatchObject({ kind: "complete", detections: [], notes: [expect.stringContaining("no scanned port answered")] });
-    for (const { scope } of seen?.outcome.detections ?? []) expect(covers(closed?.outcome.coverage, scope)).toBe(false);
+    for (const { scope } of seen?.outcome.detections ?? []) expect(readCoverage(closed?.outcome.coverage)(scope)).toBe(false);
   });
 
   test("that finds a host taken for alive silent calls it unreachable", async () => {
@@ -322,6 +345,37 @@ describe.skipIf(!isRoot)("the real scanner", () => {
     await stop();
     const [died] = outcomes(await running);
     expect(died?.outcome).toMatchObject({ kind: "partial", reason: expect.stringContaining("stopped answering during the scan") });
+  }, 120_000);
+
+  test("whose target loses a port half-way names it, and closes nothing there", async () => {
+    const stop = await lab.serve([{ address: "127.0.0.6", tcp: { 8080: web } }]);
+    const stopSlow = await lab.serve([{ address: "127.0.0.6", tcp: { 8081: quiet, 8099: "" } }]);
+    const { running } = await startSlow(["127.0.0.6"]);
+    await stop();
+    const [lost] = outcomes(await running);
+    expect(lost?.outcome).toMatchObject({ kind: "complete", notes: expect.arrayContaining([expect.stringContaining("TCP port 8080.")]) });
+    expect(["8080/tcp", "8081/tcp", "8090/tcp"].filter((port) => readCoverage(lost?.outcome.coverage)(port))).toEqual(["8081/tcp", "8090/tcp"]);
+    await stopSlow();
+  }, 120_000);
+
+  test("whose port scan missed a known port looks there again, and the outcome is partial", async () => {
+    const stop = await lab.serve([{ address: "127.0.0.6", tcp: { 8081: quiet, 8099: "" } }]);
+    const known: Observation[] = [8080, 8090].map((port) => ({
+      kind: "service",
+      key: `tcp/${port}`,
+      scope: `tcp/${port}`,
+      protocol: "tcp",
+      port,
+      tls: false,
+      cpe: [],
+    }));
+    const { running } = await startSlow(["127.0.0.6"], {}, {}, known);
+    const stopLate = await lab.serve([{ address: "127.0.0.6", tcp: { 8080: web } }]);
+    const [missed] = outcomes(await running);
+    expect(missed?.outcome).toMatchObject({ kind: "partial", reason: expect.stringContaining("did not see TCP port 8080, known from before") });
+    expect(["8080/tcp", "8081/tcp", "8090/tcp"].filter((port) => readCoverage(missed?.outcome.coverage)(port))).toEqual(["8081/tcp", "8090/tcp"]);
+    await stop();
+    await stopLate();
   }, 120_000);
 
   test("loses a scan to a cancel: it ends, and is gone in the scanner", async () => {
@@ -378,7 +432,7 @@ describe.skipIf(!isRoot)("the real scanner", () => {
     const [after] = outcomes(await scan(["127.0.0.2"], {}));
     expect(after?.outcome).toMatchObject({ kind: "complete", detections: [] });
     // The test of the port is gone; that of the host ran again, and did not see it.
-    expect(scopes.map((scope) => covers(after?.outcome.coverage, scope))).toEqual(scopes.map((scope) => scope.includes("general")));
+    expect(scopes.map((scope) => readCoverage(after?.outcome.coverage)(scope))).toEqual(scopes.map((scope) => scope.includes("general")));
   }, 120_000);
 });
 
@@ -555,7 +609,7 @@ async function expectReadBack(events: EngineEvent[]): Promise<void> {
   const parts = all.map(({ native }) => Buffer.from(native ?? "").toString()).join(openvas.native.separator);
   const file = openvas.native.head(facts) + parts + openvas.native.tail(facts);
   const read = await readAll(file);
-  const expected = all.map(({ targetId, outcome: { observations: _, ...outcome } }) => ({ address: targetId, outcome }));
+  const expected = all.map(({ targetId, outcome }) => ({ address: targetId, outcome }));
   expect(read).toEqual(expected);
   // As some libraries write it: the report without the wrapper around it.
   const bare = file.slice(0, file.indexOf("<report")) + file.slice(file.indexOf("<report", file.indexOf("<report") + 1)).replace(/<\/report>\s*$/, "");

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { ParseError } from "../kit/engine.ts";
-import { covers } from "./coverage.ts";
+import { readCoverage } from "./coverage.ts";
 import { readOpenvasFile } from "./read-openvas-file.ts";
 import { type ReportOutcome, readOpenvasXml } from "./read-openvas-xml.ts";
 
@@ -32,10 +32,11 @@ test("what a report of Greenbone's tells is closed by no scan: it does not say b
     set: "a".repeat(16),
     includes: [],
     dropped: [],
+    since: "000000000000",
   };
-  const coverage = { source: "scan", tcp: "1-65535", udp: "", answered: true, feed, below: [] };
+  const coverage = { source: "scan", tcp: "1-65535", udp: "", sure: { tcp: "1-65535", udp: "" }, answered: true, feed, below: [] };
   const scopes = (await read(sample("greenbone"))).flatMap(({ outcome }) => outcome.detections.map(({ scope }) => scope));
-  expect(scopes.map((scope) => covers(coverage, scope))).toEqual([false]);
+  expect(scopes.map((scope) => readCoverage(coverage)(scope))).toEqual([false]);
 });
 
 describe("an error in a report of Greenbone's", () => {

@@ -6,6 +6,7 @@ import { Coverage, keyOf, scopeOf } from "./coverage.ts";
 import { childText, findChild, type OspElement } from "./osp-client.ts";
 import { readCves, readOid, readPort, readUrls, type ScanResult, type TestFacts } from "./read-answers.ts";
 import { readDetections } from "./read-detections.ts";
+import { readServices } from "./read-outcome.ts";
 import { markerElement } from "./write-result.ts";
 
 export interface ReportOutcome {
@@ -220,7 +221,7 @@ function readMarker(text: string): Outcome {
   return parsed.data;
 }
 
-/** The outcome as Periscan wrote it, with its detections read again from the results. */
+/** The outcome as Periscan wrote it, with its detections and services read again from the results: a scan looks twice at the ports that are known. */
 function readOwn(host: ReportHost, marker: Outcome, tests: ReadonlyMap<string, TestFacts>): Outcome {
   const coverage = Coverage.safeParse(marker.coverage);
   if (marker.coverage === undefined) return { ...marker, detections: [] };
@@ -228,7 +229,8 @@ function readOwn(host: ReportHost, marker: Outcome, tests: ReadonlyMap<string, T
   const looked = coverage.data;
   const alarms = host.results.filter(({ type, oid, port }) => type === "alarm" && !looked.below.includes(keyOf(oid, port || "general/tcp")));
   const { detections } = readDetections(alarms, { tests, minQod: 0, scopeOf: (oid, port) => scopeOf(oid, port, looked) });
-  return { ...marker, detections };
+  const observations = readServices(host.results.filter(({ type, oid }) => (type === "alarm" || type === "log") && oid !== ""));
+  return { ...marker, detections, observations };
 }
 
 interface ScanFacts {

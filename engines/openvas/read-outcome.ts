@@ -1,6 +1,7 @@
 import type { Observation, Outcome } from "@periscan/contract/outcome.ts";
-import { formatPorts, parsePorts } from "../kit/port-list.ts";
 import { type FeedCoverage, type ScanCoverage, scopeOf } from "./coverage.ts";
+import { formatList, isNumbered, type JudgedPorts, judgePorts } from "./judge-ports.ts";
+import type { SecondLook } from "./look-again.ts";
 import type { OpenvasOptions } from "./options.ts";
 import type { ScanResult, TestFacts } from "./read-answers.ts";
 import { clip, readDetections } from "./read-detections.ts";
@@ -22,6 +23,8 @@ export interface RunFacts {
   tests: ReadonlyMap<string, TestFacts>;
   /** Why the host's end was not waited for; then its outcome cannot be complete. */
   cutShort?: string;
+  /** The look at the host's ports after its end; absent where there was none, and then it is of no port known what is there. */
+  look?: SecondLook;
   /** What went wrong with the scan as a whole while this host was scanned. */
   errors: string[];
   notes: string[];
@@ -34,9 +37,11 @@ export function readOutcome(host: HostReport, run: RunFacts): Outcome {
   if (refused || (!host.started && !run.cutShort)) return unreachable(describeDead(options, refused), notes);
   const seen = host.results.filter(({ type, oid }) => (type === "alarm" || type === "log") && oid !== "");
   const answered = seen.some(({ type, port }) => type === "alarm" || isNumbered(port));
-  if (!answered && options.alive_test === "consider_alive" && !run.cutShort)
+  const ports = judgePorts(seen, options, run.look);
+  if (!answered && ports.missed.length === 0 && options.alive_test === "consider_alive" && !run.cutShort)
     return unreachable("It was taken for alive, but no port answered and no test hit: nothing shows that a host is there.", notes);
-  const coverage = readCoverage(seen, answered, run);
+  const { tcp, udp, sure } = ports;
+  const coverage: ScanCoverage = { source: "scan", tcp, udp, sure, answered, feed: run.feed, below: [] };
   const alarms = seen.filter(({ type }) => type === "alarm");
   const { detections, below, problems } = readDetections(alarms, {
     tests: run.tests,
@@ -44,8 +49,8 @@ export function readOutcome(host: HostReport, run: RunFacts): Outcome {
     scopeOf: (oid, port) => scopeOf(oid, port, coverage),
   });
   coverage.below = below.slice(0, mostBelow);
-  const reasons = [...(run.cutShort ? [run.cutShort] : []), ...describeScan(host, run), ...describeGaps(host, below, problems)];
-  const outcome = { notes: [...notes, ...describeNotes(answered, below, options)], coverage, detections, observations: readServices(seen) };
+  const reasons = [...(run.cutShort ? [run.cutShort] : []), ...describeScan(host, run), ...describePorts(ports, run), ...describeGaps(host, below, problems)];
+  const outcome = { notes: [...notes, ...notePorts(ports, run), ...noteBelow(below, options)], coverage, detections, observations: readServices(seen) };
   return reasons.length === 0 ? { kind: "complete", ...outcome } : { kind: "partial", reason: clip(reasons.join(" "), 2000), ...outcome };
 }
 
@@ -69,18 +74,6 @@ function describeDead({ alive_test }: OpenvasOptions, refused: ScanResult | unde
     " ,",
     ",",
   );
-}
-
-const isNumbered = (port: string): boolean => /^\d+\/(tcp|udp)$/.test(port);
-
-/** The ports that were asked for, and those on which a test reported though nobody asked. */
-function readCoverage(seen: ScanResult[], answered: boolean, { options, feed }: RunFacts): ScanCoverage {
-  const ports = (protocol: string, asked: string) => {
-    const reported = seen.filter(({ port }) => port.endsWith(`/${protocol}`) && isNumbered(port)).map(({ port }) => port.split("/")[0] ?? "");
-    const all = [...(asked === "" ? [] : [asked]), ...new Set(reported)];
-    return all.length === 0 ? "" : formatPorts(parsePorts(all.join(",")) ?? parsePorts(asked) ?? []);
-  };
-  return { source: "scan", tcp: ports("tcp", options.ports), udp: ports("udp", options.udp_ports ?? ""), answered, feed, below: [] };
 }
 
 /** A scanner without an MQTT broker says so with each scan. Only tests that log in to a host need one. */
@@ -118,19 +111,49 @@ function describeErrors(errors: ScanResult[]): string {
   return `${tests} did not come to an end, so this host was not looked at completely: ${lines.slice(0, 8).join("; ")}${more}. Where they ran out of time, raise options.test_timeout_seconds.`;
 }
 
-function describeNotes(answered: boolean, below: string[], { min_qod }: OpenvasOptions): string[] {
-  const notes: string[] = [];
-  if (!answered)
-    notes.push("The host is up, but no scanned port answered. A firewall may be hiding services from this scanner, so risks that were seen before stay open.");
-  if (below.length > 0)
-    notes.push(
-      `${below.length} result${below.length === 1 ? " has" : "s have"} a quality of detection below ${min_qod} % and ${below.length === 1 ? "is" : "are"} no risk here; the option min_qod changes that.`,
+const vanishedReason =
+  "The host stopped answering during the scan: none of its ports that were open at first was open at the end, so tests may have seen nothing. It may have gone down, or shut this scanner out. Scan it again.";
+
+/** What was wrong with the ports, so that the host was not looked at completely. */
+function describePorts({ sawTcp, steady, missed }: JudgedPorts, { look }: RunFacts): string[] {
+  const reasons: string[] = [];
+  if (look && sawTcp && steady.length === 0) reasons.push(vanishedReason);
+  if (missed.length > 0)
+    reasons.push(
+      `The scan did not see ${listPorts(missed)}, known from before, though ${missed.length === 1 ? "it is" : "they are"} open: no test looked there. The network may have stood still for a moment. Scan it again.`,
     );
+  return reasons;
+}
+
+function notePorts({ sawTcp, udp, sure, steady, lost, unasked }: JudgedPorts, { look, cutShort }: RunFacts): string[] {
+  if (!sawTcp) {
+    const which = sure.udp === "" ? "port" : "TCP port";
+    return [`The host is up, but no scanned ${which} answered. A firewall may be hiding services from this scanner, so risks that were seen before stay open.`];
+  }
+  const notes: string[] = [];
+  if (!look && !cutShort)
+    notes.push("The feed has no test that tells of open ports, so none was looked at again after the scan, and risks of TCP ports stay open.");
+  if (look && steady.length > 0 && lost.length > 0)
+    notes.push(`Open at first and not at the end: ${listPorts(lost)}. Tests may have seen nothing there, so risks that were seen there before stay open.`);
+  if (look && unasked.length > 0)
+    notes.push(
+      `${unasked.length} of the open TCP ports ${unasked.length === 1 ? "was" : "were"} not looked at again after the scan, so risks that were seen there before stay open.`,
+    );
+  if (udp !== sure.udp) notes.push("UDP ports that did not answer may be open or filtered, so risks that were seen there before stay open.");
   return notes;
 }
 
+const listPorts = (ports: number[]): string => `TCP port${ports.length === 1 ? "" : "s"} ${clip(formatList(ports).replaceAll(",", ", "), 300)}`;
+
+const noteBelow = ({ length }: string[], { min_qod }: OpenvasOptions): string[] =>
+  length === 0
+    ? []
+    : [
+        `${length} result${length === 1 ? " has" : "s have"} a quality of detection below ${min_qod} % and ${length === 1 ? "is" : "are"} no risk here; the option min_qod changes that.`,
+      ];
+
 /** Each port of which a test told something is open. What the service tests of Greenbone's feed write tells HTTP and TLS. */
-function readServices(seen: ScanResult[]): Observation[] {
+export function readServices(seen: ScanResult[]): Observation[] {
   const byPort = Map.groupBy(
     seen.filter(({ port }) => isNumbered(port)),
     ({ port }) => port,

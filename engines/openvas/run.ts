@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EngineError, type EngineEvent, type EngineTask, ParseError, type PinnedTarget, type RunContext } from "../kit/engine.ts";
 import type { FeedCoverage } from "./coverage.ts";
-import { askDigest, askState, type FeedIndex, loadIndex, originOf } from "./feed.ts";
-import { findVanished } from "./look-again.ts";
+import { askDigest, askState, type FeedIndex, loadIndex, originOf, sinceOf } from "./feed.ts";
+import { lookAgain } from "./look-again.ts";
 import type { OpenvasOptions } from "./options.ts";
 import { OspRefusal } from "./osp-client.ts";
 import { type HostReport, type RunFacts, readOutcome } from "./read-outcome.ts";
@@ -70,15 +70,17 @@ async function* runScan(attempt: Attempt, byAddress: Map<string, PinnedTarget[]>
   const share = 1 - fraction;
   const base = fraction;
   const tell = async function* (reports: HostReport[], late?: string) {
-    const vanished = late === undefined && !plan.families ? await findVanished(reports, { scanner, index, options, signal: context.signal }) : new Set();
+    const known = (address: string) => listKnown(byAddress.get(address) ?? []);
+    const again = late === undefined && !plan.families ? await lookAgain(reports, known, { scanner, index, options, signal: context.signal }) : undefined;
     for (const report of reports) {
       remaining.delete(report.address);
-      const cutShort = vanished.has(report.address) ? vanishedReason : late;
+      const look = again?.get(report.address);
       yield* describeHost(attempt, {
         report,
         targets: byAddress.get(report.address) ?? [],
         errors: reading.errors,
-        ...(cutShort === undefined ? {} : { cutShort }),
+        ...(late === undefined ? {} : { cutShort: late }),
+        ...(look === undefined ? {} : { look }),
       });
     }
   };
@@ -122,10 +124,11 @@ async function waitForStart(scan: RemoteScan, { context }: Attempt): Promise<voi
   }
 }
 
-const vanishedReason =
-  "The host stopped answering during the scan: none of its ports that were open at first was open at the end, so tests may have seen nothing. It may have gone down, or shut this scanner out. Scan it again.";
+/** The TCP ports that any engine saw open there, and that are not known to be closed since. */
+const listKnown = (targets: PinnedTarget[]): number[] =>
+  targets.flatMap(({ known }) => known.flatMap((seen) => (seen.kind === "service" && seen.protocol === "tcp" ? [seen.port] : [])));
 
-interface EndedHost extends Pick<RunFacts, "errors" | "cutShort"> {
+interface EndedHost extends Pick<RunFacts, "errors" | "cutShort" | "look"> {
   report: HostReport;
   targets: PinnedTarget[];
 }
@@ -154,7 +157,7 @@ function describeFeed(index: FeedIndex, changed: boolean): FeedCoverage {
   const { name, version, tests, vendor, set, includes, dropped } = index;
   const feed = { name: name.slice(0, 200), version, tests: tests.length };
   if (changed) return { ...feed, origin: "user", set: randomUUID().replaceAll("-", "").slice(0, 16), includes: [], dropped: [] };
-  return { ...feed, origin: originOf(vendor), set, includes, dropped };
+  return { ...feed, origin: originOf(vendor), set, includes, dropped, since: sinceOf(index) };
 }
 
 function explainEnd(status: string, errors: string[]): EngineError {

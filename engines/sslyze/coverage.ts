@@ -51,10 +51,12 @@ export type Coverage = z.infer<typeof Coverage>;
 
 export const scopeOf = (port: number, check: Check): string => `tcp/${port}/${check}`;
 
-/** Whether the check of the scope (`tcp/443/heartbleed`) was decided on its port. */
-export function covers(value: unknown, scope: string): boolean {
+/** Whether the check of a scope (`tcp/443/heartbleed`) was decided on its port. */
+export function readCoverage(value: unknown): (scope: string) => boolean {
   const coverage = Coverage.safeParse(value);
-  return coverage.success && coverage.data.ports.some(({ port, checks }) => checks.some((check) => scopeOf(port, check) === scope));
+  if (!coverage.success) return () => false;
+  const decided = new Set(coverage.data.ports.flatMap(({ port, checks }) => checks.map((check) => scopeOf(port, check))));
+  return (scope) => decided.has(scope);
 }
 
 /** The coverage in words, such as `TLS on port 443; SMTP with STARTTLS on port 25`. */

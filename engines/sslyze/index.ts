@@ -1,6 +1,6 @@
 import { bracket, type ParsedTarget } from "@periscan/contract/target-syntax.ts";
 import type { Engine } from "../kit/engine.ts";
-import { covers, describeCoverage } from "./coverage.ts";
+import { describeCoverage, readCoverage } from "./coverage.ts";
 import { native } from "./native.ts";
 import { listPorts, maxPorts, processesPerTask, SslyzeOptions } from "./options.ts";
 import { view } from "./view.ts";
@@ -22,7 +22,7 @@ export const sslyze: Engine = {
     const portCount = ports === undefined ? maxPorts : listPorts(ports).length;
     return 120 + timeout_seconds * Math.ceil((targetCount * portCount) / processesPerTask);
   },
-  covers,
+  readCoverage,
   describeCoverage,
   view,
   native,

@@ -4,7 +4,7 @@ import { parseTarget } from "@periscan/contract/target-syntax.ts";
 import { describe, expect, test } from "vitest";
 import { ParseError } from "../kit/engine.ts";
 import { pinForTest } from "../kit/testing.ts";
-import { covers, describeCoverage } from "./coverage.ts";
+import { describeCoverage, readCoverage } from "./coverage.ts";
 import { matchesName } from "./find-certificates.ts";
 import { sslyze } from "./index.ts";
 import { SslyzeOptions } from "./options.ts";
@@ -38,7 +38,7 @@ async function outcomeOf(name: string, change: (commands: Sample, server: Sample
   return {
     ...outcome,
     risks: outcome.detections.map(({ key }) => key.split("/")[2]),
-    isCovered: (check: string) => covers(outcome.coverage, `tcp/${port}/${check}`),
+    isCovered: (check: string) => readCoverage(outcome.coverage)(`tcp/${port}/${check}`),
   };
 }
 
@@ -377,12 +377,12 @@ test("coverage is told in words, and covers a scope only where that check was de
     ],
   };
   expect(describeCoverage(coverage)).toBe("TLS on ports 443, 8443; TLS after STARTTLS (SMTP) on port 25; the offer of STARTTLS (FTP) on port 21");
-  expect([covers(coverage, "tcp/443/heartbleed"), covers(coverage, "tcp/8443/heartbleed"), covers(coverage, "tcp/443"), covers({}, "tcp/443/robot")]).toEqual([
-    true,
-    false,
-    false,
-    false,
-  ]);
+  expect([
+    readCoverage(coverage)("tcp/443/heartbleed"),
+    readCoverage(coverage)("tcp/8443/heartbleed"),
+    readCoverage(coverage)("tcp/443"),
+    readCoverage({})("tcp/443/robot"),
+  ]).toEqual([true, false, false, false]);
 });
 
 test("every risk says what it is, what to do and where to read more", () => {

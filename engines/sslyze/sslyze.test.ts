@@ -112,7 +112,7 @@ describe("every server of the table", () => {
     expect(() => Outcome.parse(outcome)).not.toThrow();
     expect(outcome.kind === "complete" || (outcome.reason ?? "").endsWith(".")).toBe(true);
     for (const { scope, detail } of outcome.detections) {
-      expect(sslyze.covers(outcome.coverage, scope), scope).toBe(true);
+      expect(sslyze.readCoverage(outcome.coverage)(scope), scope).toBe(true);
       expect(JSON.stringify(detail).length).toBeLessThan(20_000);
       for (const block of sslyze.view(detail)) expect(() => Block.parse(block)).not.toThrow();
     }
@@ -176,10 +176,10 @@ describe("a target with several ports", () => {
     const outcome = outcomeOf(await scan([target], { ports: servers.ports.join(",") }), target);
     expect(outcome.kind).toBe("complete");
     expect(outcome.detections.map(({ key }) => key)).toEqual([`tcp/${servers.ports[1]}/certificate-expired`]);
-    for (const port of servers.ports) expect(sslyze.covers(outcome.coverage, `tcp/${port}/heartbleed`)).toBe(true);
-    expect(sslyze.covers(outcome.coverage, "tcp/1/heartbleed")).toBe(false);
+    for (const port of servers.ports) expect(sslyze.readCoverage(outcome.coverage)(`tcp/${port}/heartbleed`)).toBe(true);
+    expect(sslyze.readCoverage(outcome.coverage)("tcp/1/heartbleed")).toBe(false);
     // SSLyze stops at the date, so nothing is known of trust.
-    expect(servers.ports.map((port) => sslyze.covers(outcome.coverage, `tcp/${port}/certificate-trust`))).toEqual([true, false]);
+    expect(servers.ports.map((port) => sslyze.readCoverage(outcome.coverage)(`tcp/${port}/certificate-trust`))).toEqual([true, false]);
   });
 
   test("keeps the risks of the ports that were looked at where another port was not", async () => {
@@ -188,7 +188,7 @@ describe("a target with several ports", () => {
     const outcome = outcomeOf(await scan([target], { ports: servers.ports.join(",") }), target);
     expect([outcome.kind, risksOf(outcome)]).toEqual(["partial", ["certificate-self-signed"]]);
     expect(outcome.reason).toContain(`Port ${servers.ports[1]}: It is open, but no TLS handshake came about`);
-    expect(sslyze.covers(outcome.coverage, `tcp/${servers.ports[1]}/heartbleed`)).toBe(false);
+    expect(sslyze.readCoverage(outcome.coverage)(`tcp/${servers.ports[1]}/heartbleed`)).toBe(false);
   });
 });
 

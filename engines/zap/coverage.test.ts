@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Coverage, covers, describeCoverage, formatScope, joinMarks } from "./coverage.ts";
+import { type Coverage, describeCoverage, formatScope, joinMarks, readCoverage } from "./coverage.ts";
 import { formatStart, formatScope as formatUrls, isInScope, type Origin, readPlace } from "./origin.ts";
 
 const origin = "https://example.com";
@@ -10,7 +10,8 @@ const looked = (change: Partial<Coverage> = {}): Coverage => ({
   content: ["ZAP rules 1"],
   answered: joinMarks(["/", "/a", "/b"]),
   erred: joinMarks(["/broken"]),
-  places: 4,
+  refused: joinMarks(["/inner"]),
+  places: 5,
   whole: true,
   ...change,
 });
@@ -19,44 +20,53 @@ const scopeOf = (answered: string[], change: Partial<Parameters<typeof formatSco
 
 describe("a risk is covered", () => {
   test("where its rule ran and all its pages were fetched", () => {
-    expect(covers(looked(), scopeOf(["/a"]))).toBe(true);
-    expect(covers(looked(), scopeOf(["/a", "/b", "/"]))).toBe(true);
-    expect(covers(looked({ whole: false }), scopeOf(["/a"]))).toBe(true);
+    expect(readCoverage(looked())(scopeOf(["/a"]))).toBe(true);
+    expect(readCoverage(looked())(scopeOf(["/a", "/b", "/"]))).toBe(true);
+    expect(readCoverage(looked({ whole: false }))(scopeOf(["/a"]))).toBe(true);
   });
   test.each<[string, string, Partial<Coverage>]>([
     ["a page was not fetched", scopeOf(["/a", "/c"]), {}],
     ["a page answered with an error", scopeOf(["/broken"]), {}],
+    ["a page refused", scopeOf(["/inner"]), {}],
+    ["a page that failed now refuses", scopeOf([], { erred: ["/inner"] }), {}],
+    ["a page that refused now fails", scopeOf([], { refused: ["/broken"] }), {}],
     ["its rule did not run", scopeOf(["/a"]), { rules: ["40012"] }],
     ["its rule only shares the beginning of its number", scopeOf(["/a"], { rule: "1002" }), {}],
     ["it is on another port", scopeOf(["/a"], { origin: `${origin}:8443` }), {}],
     ["it is on the other scheme", scopeOf(["/a"]), { origin: "http://example.com" }],
     ["it names no page", scopeOf([]), {}],
-  ])("not where %s", (_why, scope, change) => expect(covers(looked(change), scope)).toBe(false));
+  ])("not where %s", (_why, scope, change) => expect(readCoverage(looked(change))(scope)).toBe(false));
 
   test("where it was seen on an error page, by any answer of that page", () => {
-    expect(covers(looked(), scopeOf([], { erred: ["/broken", "/a"] }))).toBe(true);
-    expect(covers(looked(), scopeOf([], { erred: ["/gone"] }))).toBe(false);
+    expect(readCoverage(looked())(scopeOf([], { erred: ["/broken", "/a"] }))).toBe(true);
+    expect(readCoverage(looked())(scopeOf([], { erred: ["/gone"] }))).toBe(false);
+  });
+  test("where it was seen on a refusal, by another refusal of that page, or a page", () => {
+    expect(readCoverage(looked())(scopeOf(["/a"], { refused: ["/inner", "/b"] }))).toBe(true);
+    expect(readCoverage(looked())(scopeOf(["/a"], { refused: ["/gone"] }))).toBe(false);
+    // What was kept before refusals were told apart.
+    expect(readCoverage({ ...looked(), refused: undefined })(scopeOf(["/a"], { erred: ["/broken"] }))).toBe(true);
   });
   test("where it is on more pages than fit, only by a whole look at as many", () => {
     const many = Array.from({ length: 500 }, (_, index) => `/page/${index}`);
     const scope = scopeOf(many);
     expect(scope.length).toBeLessThanOrEqual(500);
     const all = { answered: joinMarks(many), places: 500 };
-    expect(covers(looked(all), scope)).toBe(true);
-    expect(covers(looked({ ...all, whole: false }), scope)).toBe(false);
-    expect(covers(looked({ ...all, places: 499 }), scope)).toBe(false);
-    expect(covers(looked({ ...all, answered: joinMarks(many.slice(0, 100)) }), scope)).toBe(false);
+    expect(readCoverage(looked(all))(scope)).toBe(true);
+    expect(readCoverage(looked({ ...all, whole: false }))(scope)).toBe(false);
+    expect(readCoverage(looked({ ...all, places: 499 }))(scope)).toBe(false);
+    expect(readCoverage(looked({ ...all, answered: joinMarks(many.slice(0, 100)) }))(scope)).toBe(false);
   });
   test("by nothing that is no coverage, and in no scope that is none", () => {
-    for (const value of [undefined, null, {}, "x", { ...looked(), rules: "10021" }]) expect(covers(value, scopeOf(["/a"]))).toBe(false);
-    for (const scope of ["", "tcp/80", "10021|", "|||", "fetch|https://example.com|1||"]) expect(covers(looked(), scope)).toBe(false);
+    for (const value of [undefined, null, {}, "x", { ...looked(), rules: "10021" }]) expect(readCoverage(value)(scopeOf(["/a"]))).toBe(false);
+    for (const scope of ["", "tcp/80", "10021|", "|||", "fetch|https://example.com|1||"]) expect(readCoverage(looked())(scope)).toBe(false);
   });
   test("of a long host name, too", () => {
     const long = `https://${"a.".repeat(120)}example:65535`;
     const scope = scopeOf(["/a"], { origin: long });
     expect(scope.length).toBeLessThan(500);
-    expect(covers(looked({ origin: long }), scope)).toBe(true);
-    expect(covers(looked({ origin: long.replace("65535", "65534") }), scope)).toBe(false);
+    expect(readCoverage(looked({ origin: long }))(scope)).toBe(true);
+    expect(readCoverage(looked({ origin: long.replace("65535", "65534") }))(scope)).toBe(false);
   });
 });
 

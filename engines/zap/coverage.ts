@@ -10,9 +10,10 @@ export const Coverage = z.object({
   rules: z.array(z.string().max(20)).max(10_000),
   /** Name and version of each set of rules. */
   content: z.array(z.string().max(450)).max(20),
-  /** Marks of the places that were fetched (origin.ts), one after the other: those that answered, and those that answered with an error. */
+  /** Marks of the places that were fetched (origin.ts), one after the other: those that answered, those that answered with an error of their own, and those that refused. */
   answered: z.string().max(100_000),
   erred: z.string().max(100_000),
+  refused: z.string().max(100_000).default(""),
   /** How many different places were fetched, with those for which there was no room above. */
   places: z.int().min(0),
   /** The spider stopped because there was nothing left to fetch. */
@@ -38,48 +39,60 @@ interface ScopeFacts {
   /** A rule's id, perhaps with the number of its case (`10021-2`), or `fetchRule`. */
   rule: string;
   origin: string;
-  /** Where it was seen on pages that answered, and on pages that answered with an error. */
+  /** Where it was seen on pages that answered, on pages that answered with an error, and on refusals. */
   answered: string[];
   erred: string[];
+  refused?: string[];
 }
 
 const maxScopeCharacters = 480;
 
 /**
- * Where a detection would be seen again, in at most 480 characters: `rule|origin|count|marks|marks`. Where the marks of all its pages find no room,
+ * Where a detection would be seen again, in at most 480 characters: `rule|origin|count|marks|marks`, and `|marks` where there are refusals. Where the marks of all its pages find no room,
  * those with the smallest marks stand for the rest.
  */
-export function formatScope({ rule, origin, answered, erred }: ScopeFacts): string {
+export function formatScope({ rule, origin, answered, erred, refused = [] }: ScopeFacts): string {
   const place = origin.length <= 200 ? origin : createHash("sha256").update(origin).digest("base64url");
-  const count = new Set([...answered, ...erred]).size;
+  const count = new Set([...answered, ...erred, ...refused]).size;
   const head = `${rule}|${place}|${count}|`;
-  const room = Math.floor((maxScopeCharacters - head.length - 1) / markCharacters);
-  const good = [...new Set(answered.map(markPlace))].toSorted().slice(0, room);
-  const bad = [...new Set(erred.map(markPlace))].toSorted().slice(0, room - good.length);
-  return `${head}${good.join("")}|${bad.join("")}`;
+  const room = Math.floor((maxScopeCharacters - head.length - 2) / markCharacters);
+  const take = (places: string[], most: number) => [...new Set(places.map(markPlace))].toSorted().slice(0, most);
+  const good = take(answered, room);
+  const bad = take(erred, room - good.length);
+  const closed = take(refused, room - good.length - bad.length);
+  return `${head}${good.join("")}|${bad.join("")}${closed.length === 0 ? "" : `|${closed.join("")}`}`;
 }
 
-const Scope = /^([\w-]{1,40})\|(.+)\|(\d{1,9})\|([\w-]*)\|([\w-]*)$/s;
+const Scope = /^([\w-]{1,40})\|(.+?)\|(\d{1,9})\|([\w-]*)\|([\w-]*)(?:\|([\w-]*))?$/s;
 
 /**
- * Whether this look would have seen the risk again: its rule ran to its end on the same origin, and every page where it was seen was fetched and
- * answered (or, where it was seen on an error page, answered anything). Of a risk on more pages than its scope has room for, as many pages must have
- * been fetched, and the spider must have come to its end.
+ * Whether this look would have seen a risk again: its rule ran to its end on the same origin, and every page where it was seen was fetched and
+ * answered (or, where it was seen on an error page or on a refusal, answered with another of that kind). Of a risk on more pages than its scope has
+ * room for, as many pages must have been fetched, and the spider must have come to its end.
  */
-export function covers(value: unknown, scope: string): boolean {
+export function readCoverage(value: unknown): (scope: string) => boolean {
   const parsed = Coverage.safeParse(value);
-  const match = Scope.exec(scope);
-  if (!parsed.success || !match) return false;
+  if (!parsed.success) return () => false;
   const coverage = parsed.data;
-  const [, rule = "", origin = "", count = "", answered = "", erred = ""] = match;
   const place = coverage.origin.length <= 200 ? coverage.origin : createHash("sha256").update(coverage.origin).digest("base64url");
-  if (place !== origin || !(rule === fetchRule || coverage.rules.includes(ruleOf(rule)))) return false;
+  const rules = new Set(coverage.rules);
   const good = new Set(splitMarks(coverage.answered));
-  const any = new Set([...good, ...splitMarks(coverage.erred)]);
-  const [wanted, wantedErred] = [splitMarks(answered), splitMarks(erred)];
-  if (wanted.length + wantedErred.length === 0) return false;
-  if (!wanted.every((mark) => good.has(mark)) || !wantedErred.every((mark) => any.has(mark))) return false;
-  return Number(count) <= wanted.length + wantedErred.length || (coverage.whole && coverage.places >= Number(count));
+  const withErrors = new Set([...good, ...splitMarks(coverage.erred)]);
+  const withRefusals = new Set([...good, ...splitMarks(coverage.refused)]);
+  return (scope) => {
+    const match = Scope.exec(scope);
+    if (!match) return false;
+    const [, rule = "", origin = "", count = "", answered = "", erred = "", refused = ""] = match;
+    if (place !== origin || !(rule === fetchRule || rules.has(ruleOf(rule)))) return false;
+    const wanted: [string[], Set<string>][] = [
+      [splitMarks(answered), good],
+      [splitMarks(erred), withErrors],
+      [splitMarks(refused), withRefusals],
+    ];
+    const named = wanted.reduce((sum, [marks]) => sum + marks.length, 0);
+    if (named === 0 || !wanted.every(([marks, looked]) => marks.every((mark) => looked.has(mark)))) return false;
+    return Number(count) <= named || (coverage.whole && coverage.places >= Number(count));
+  };
 }
 
 /** `10021-2` is a case of the rule 10021. */

@@ -1,6 +1,6 @@
 import type { ScanType } from "@periscan/contract/scan.ts";
 import type { Engine } from "../kit/engine.ts";
-import { covers, describeCoverage } from "./coverage.ts";
+import { describeCoverage, readCoverage } from "./coverage.ts";
 import { native } from "./native.ts";
 import { ActiveOptions, PassiveOptions, type ZapOptions } from "./options.ts";
 import { view } from "./view.ts";
@@ -17,7 +17,7 @@ const shared = {
   targetsPerTask: (count: number) => Math.min(8, Math.max(1, Math.ceil(count / 4))),
   // Each target ends by its own limit; this is for a ZAP that does not.
   deadlineSeconds: (targetCount: number, options: Record<string, unknown>) => 300 + (60 * (options as ZapOptions).max_minutes + 180) * targetCount,
-  covers,
+  readCoverage,
   describeCoverage,
   view,
   native,

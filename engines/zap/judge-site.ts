@@ -1,9 +1,9 @@
 import { type Message, readHeader, readStatus, type ZapApi } from "./api-answers.ts";
 import { ZapApiError } from "./call-zap.ts";
-import { formatStart, isInScope, type Origin } from "./origin.ts";
+import { formatStart, isInScope, type Origin, readPlace } from "./origin.ts";
 import type { SiteScan, SiteTask } from "./site-task.ts";
 
-const refusals = new Set([401, 403, 407]);
+export const refusals = new Set([401, 403, 407]);
 
 /** What the first answer says of the scan: a login that is not good, a site that fails, a way that leads elsewhere. */
 export function judgeStart(scan: SiteScan, { origin, login }: SiteTask): void {
@@ -24,13 +24,40 @@ export function judgeStart(scan: SiteScan, { origin, login }: SiteTask): void {
     scan.cut.push(`The start page leads to ${cutUrl(target)}, which is no part of this target and was not scanned. Scan that one.`);
 }
 
-function readAnswer({ responseHeader }: Message, origin: Origin): { status: number; target: string | undefined } {
+interface Answer {
+  status: number;
+  /** Where it redirects to. */
+  target: string | undefined;
+}
+
+/** A page, another answer, a refusal, a failure: each says less of what is there. */
+function rankAnswer({ status }: Answer): number {
+  if (status >= 500 || status === 429 || status === 0) return 3;
+  if (refusals.has(status)) return 2;
+  return status >= 400 ? 1 : 0;
+}
+
+/** A site that has begun to hold the scan off answers less than before, or leads to a page of its guard's. */
+function isWorse(before: Answer, after: Answer): boolean {
+  const [rank, rankBefore] = [rankAnswer(after), rankAnswer(before)];
+  if (rank !== rankBefore) return rank > rankBefore;
+  return rank === 0 && after.target !== undefined && (before.target === undefined || nameTarget(before.target) !== nameTarget(after.target));
+}
+
+/** Without what differs with every request, such as a session in the query or the path. */
+const nameTarget = (target: string): string => `${URL.parse(target)?.origin} ${readPlace(target).replace(/;[^/?]*/g, "")}`;
+
+const describeAnswer = ({ status, target }: Answer): string => `answered ${status}${target === undefined ? "" : ` (to ${cutUrl(target)})`}`;
+
+function readAnswer({ responseHeader }: Message, origin: Origin): Answer {
   const location = readHeader(responseHeader, "location");
-  return { status: readStatus(responseHeader), target: location === undefined ? undefined : URL.parse(location, formatStart(origin))?.href };
+  const status = readStatus(responseHeader);
+  const isRedirect = status >= 300 && status < 400 && location !== undefined;
+  return { status, target: isRedirect ? URL.parse(location, formatStart(origin))?.href : undefined };
 }
 
 const isLoginRefused = (status: number, target: string | undefined) =>
-  refusals.has(status) || (status >= 300 && status < 400 && target !== undefined && /(?:log|sign)[-_]?in|\/auth|\/sso/i.test(target));
+  refusals.has(status) || (target !== undefined && /(?:log|sign)[-_]?in|\/auth|\/sso/i.test(target));
 
 export const cutUrl = (url: string) => (url.length > 200 ? `${url.slice(0, 200)}…` : url);
 
@@ -54,11 +81,14 @@ export async function judgeEnd(api: ZapApi, task: SiteTask, scan: SiteScan): Pro
   if (cut > 0) scan.cut.push(`${cut.toLocaleString("en")} answers were longer than 8 MB, or took longer than a minute, and were cut off.`);
   await judgeRules(api, task, scan);
   try {
-    const { status, target } = readAnswer(await api.access(formatStart(task.origin)), task.origin);
+    const after = readAnswer(await api.access(formatStart(task.origin)), task.origin);
     const before = readAnswer(scan.start, task.origin);
-    if (task.login && isLoginRefused(status, target) && !isLoginRefused(before.status, before.target))
-      scan.cut.push(`The login was good at the start and no longer at the end (${status}).`);
-    else if (status >= 500 && before.status < 500) scan.cut.push(`At the end of the scan the start page answered with an error (${status}).`);
+    if (task.login && isLoginRefused(after.status, after.target) && !isLoginRefused(before.status, before.target))
+      scan.cut.push(`The login was good at the start and no longer at the end (${after.status}).`);
+    else if (isWorse(before, after))
+      scan.cut.push(
+        `The start page ${describeAnswer(before)} at the start and ${describeAnswer(after)} at the end: the site blocks this scan, or does not work any more. What it answered meanwhile is not what is there. Scan it again later, with options.requests_per_second.`,
+      );
   } catch (error) {
     if (!(error instanceof ZapApiError) || error.status !== 500) throw error;
     scan.cut.push("At the end of the scan the site no longer answered.");

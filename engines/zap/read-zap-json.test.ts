@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import type { Outcome } from "@periscan/contract/outcome.ts";
 import { describe, expect, test } from "vitest";
 import { ParseError } from "../kit/engine.ts";
-import { covers } from "./coverage.ts";
+import { readCoverage } from "./coverage.ts";
 import { excerptMessage } from "./excerpt.ts";
 import { readSite, readZapJson } from "./read-zap-json.ts";
 import { readZapXml } from "./read-zap-xml.ts";
@@ -54,7 +54,7 @@ describe("a report of ZAP's", () => {
       const [outcome] = await read(report({}, alerts));
       expect(outcome?.detections).toMatchObject([{ key: "90022", title: "Error Message", threat_level: "MEDIUM", additional_info: { instances: 4 } }]);
       expect(outcome?.detections[0]?.detail).toMatchObject({ instances: [{ url: "https://example.com/b" }, { url: "https://example.com/a" }] });
-      expect(covers(outcome?.coverage, outcome?.detections[0]?.scope ?? "")).toBe(true);
+      expect(readCoverage(outcome?.coverage)(outcome?.detections[0]?.scope ?? "")).toBe(true);
     }
   });
   test("without references has a risk for each name of a plugin, and keeps the plugin's key where it has one", async () => {
@@ -68,7 +68,7 @@ describe("a report of ZAP's", () => {
     ]);
     expect(new Set(outcome?.detections.map(({ key }) => key)).size).toBe(3);
     for (const { scope, detail } of outcome?.detections ?? []) {
-      expect(covers(outcome?.coverage, scope)).toBe(true);
+      expect(readCoverage(outcome?.coverage)(scope)).toBe(true);
       expect((detail as Detail).rule.id).toMatch(/^\d{5}$/);
     }
     const [again] = await read(report({}, alerts.toReversed()));

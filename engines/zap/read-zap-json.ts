@@ -68,6 +68,7 @@ function guessCoverage(site: ReportSite, alerts: ReportAlert[]): Coverage {
     content: [],
     answered: joinMarks(places),
     erred: "",
+    refused: "",
     places: places.size,
     whole: false,
   };

@@ -4,6 +4,7 @@ import { listLoginSecrets } from "../kit/list-login-secrets.ts";
 import { type Alert, type Message, readStatus } from "./api-answers.ts";
 import { cleanText, clip } from "./clean-text.ts";
 import { type Coverage, formatScope, joinMarks } from "./coverage.ts";
+import { refusals } from "./judge-site.ts";
 import { formatOrigin, formatStart, type Origin, readPlace } from "./origin.ts";
 import type { SiteScan } from "./site-task.ts";
 import { confidenceNames, riskNames } from "./threat-levels.ts";
@@ -47,37 +48,53 @@ export function writeSite(scan: SiteScan, facts: SiteFacts): string {
   return JSON.stringify(site);
 }
 
-/** Where the scan has been: each place, whether it answered with a page, and which message of ZAP's that was. */
+/** Where the scan has been: each place, whether it answered with a page, with an error of its own, or refused, and which message of ZAP's that was. */
 export interface Places {
   start: string;
   answered: Set<string>;
   erred: Set<string>;
+  refused: Set<string>;
   byMessage: Map<string, string>;
 }
 
 /** A page that is missing or has moved is an answer; a login that is wanted or a server that fails shows nothing of what is there. */
 const isAnswer = (status: number) => status > 0 && status < 500 && ![401, 403, 407, 408, 429].includes(status);
 
+/** The application's own error; 502 to 504 and what is beyond 519 come from what stands before it, which has not reached it. */
+const isOwnError = (status: number) => status >= 500 && status < 520 && ![502, 503, 504].includes(status);
+
 function readPlaces({ start, pages }: SiteScan, origin: Origin): Places {
-  const places: Places = { start: readPlace(formatStart(origin)), answered: new Set(), erred: new Set(), byMessage: new Map() };
+  const places: Places = { start: readPlace(formatStart(origin)), answered: new Set(), erred: new Set(), refused: new Set(), byMessage: new Map() };
   const fetched = [{ url: formatStart(origin), messageId: start.id, statusCode: readStatus(start.responseHeader) }, ...pages];
   for (const { url, messageId, statusCode } of fetched) {
     const place = readPlace(url);
     places.byMessage.set(messageId, place);
-    (isAnswer(statusCode) ? places.answered : places.erred).add(place);
+    // What held the scan off (429), or was not reached, was not looked at in any way.
+    if (isAnswer(statusCode)) places.answered.add(place);
+    else if (isOwnError(statusCode)) places.erred.add(place);
+    else if (refusals.has(statusCode)) places.refused.add(place);
   }
   // What answered once was looked at, whatever else it answered.
-  for (const place of places.answered) places.erred.delete(place);
+  for (const place of places.answered) {
+    places.erred.delete(place);
+    places.refused.delete(place);
+  }
   return places;
 }
 
 /** An attack changes the URL, so its place is that of the page that it began with, or of the nearest folder that was fetched. */
-function locate(alerts: Alert[], { start, answered, erred, byMessage }: Places): { answered: string[]; erred: string[] } {
+function locate(alerts: Alert[], { start, answered, erred, refused, byMessage }: Places): Record<"answered" | "erred" | "refused", string[]> {
+  const isKnown = (place: string) => answered.has(place) || erred.has(place) || refused.has(place);
   const found = alerts.map(({ sourceMessageId, messageId, url }) => {
     const known = byMessage.get(sourceMessageId) ?? byMessage.get(messageId);
-    return known ?? climb(readPlace(url), (place) => answered.has(place) || erred.has(place)) ?? start;
+    return known ?? climb(readPlace(url), isKnown) ?? start;
   });
-  return { answered: found.filter((place) => answered.has(place)), erred: found.filter((place) => !answered.has(place)) };
+  const isRefused = (place: string) => refused.has(place) && !erred.has(place);
+  return {
+    answered: found.filter((place) => answered.has(place)),
+    erred: found.filter((place) => !answered.has(place) && !isRefused(place)),
+    refused: found.filter(isRefused),
+  };
 }
 
 function climb(place: string, isKnown: (place: string) => boolean): string | undefined {
@@ -88,7 +105,7 @@ function climb(place: string, isKnown: (place: string) => boolean): string | und
   return isKnown("/") ? "/" : undefined;
 }
 
-function describeScan({ ran, whole }: SiteScan, { origin, content }: SiteFacts, { answered, erred }: Places): Coverage {
+function describeScan({ ran, whole }: SiteScan, { origin, content }: SiteFacts, { answered, erred, refused }: Places): Coverage {
   return {
     origin: formatOrigin(origin),
     path: origin.path,
@@ -96,7 +113,8 @@ function describeScan({ ran, whole }: SiteScan, { origin, content }: SiteFacts, 
     content: content.map(({ name, version, count }) => clip(`${name} ${version} (${count})`, 450)),
     answered: joinMarks(answered),
     erred: joinMarks(erred),
-    places: answered.size + erred.size,
+    refused: joinMarks(refused),
+    places: new Set([...answered, ...erred, ...refused]).size,
     whole,
   };
 }

@@ -12,7 +12,7 @@ import { makeTestCertificate } from "../../test/targets/make-test-certificate.ts
 import type { EngineEvent, PinnedTarget, RunContext } from "../kit/engine.ts";
 import { pinForTest, runForTest, testEnginesFolder } from "../kit/testing.ts";
 import { readRuleAddOn } from "./build-zap.ts";
-import { covers } from "./coverage.ts";
+import { readCoverage } from "./coverage.ts";
 import { findZap } from "./find-zap.ts";
 import { zap, zapActive } from "./index.ts";
 import type { ZapOptions } from "./options.ts";
@@ -90,7 +90,7 @@ describe("a passive scan", () => {
     expect(site.asked).toContain("GET /app/plain");
     expect(site.asked.filter((each) => !each.startsWith("GET /app"))).toEqual([]);
     expect(new Set(site.requests.map(({ headers }) => headers.host))).toEqual(new Set([`site.test:${site.port}`]));
-    for (const { scope } of [...outcome.detections, ...(outcome.observations ?? [])]) expect(covers(outcome.coverage, scope), scope).toBe(true);
+    for (const { scope } of [...outcome.detections, ...(outcome.observations ?? [])]) expect(readCoverage(outcome.coverage)(scope), scope).toBe(true);
     const progress = events.flatMap((event) => (event.kind === "progress" ? [event.fraction] : []));
     expect(progress).toEqual(progress.toSorted((a, b) => a - b));
     expect(progress.at(-1)).toBe(1);
@@ -118,9 +118,9 @@ describe("a passive scan", () => {
     const part = await scanOne(`http://127.0.0.1:${site.port}/app/plain`);
     const risk = whole.detections.find(({ key }) => key === "910001");
     expect([whole.kind, part.kind]).toEqual(["complete", "complete"]);
-    expect(covers(part.coverage, risk?.scope ?? "")).toBe(false);
+    expect(readCoverage(part.coverage)(risk?.scope ?? "")).toBe(false);
     const coverage = whole.coverage as { rules: string[] };
-    expect(covers({ ...coverage, rules: coverage.rules.filter((id) => id !== "910001") }, risk?.scope ?? "")).toBe(false);
+    expect(readCoverage({ ...coverage, rules: coverage.rules.filter((id) => id !== "910001") })(risk?.scope ?? "")).toBe(false);
   });
 
   test("looks at a page that has a NUL in it, as at any other", async () => {
@@ -157,7 +157,7 @@ test("an active scan finds what is given back unescaped, by GET and by POST, and
   expect(outcome.kind).toBe("complete");
   const scripting = outcome.detections.find(({ key }) => key === "920001");
   expect(scripting).toMatchObject({ threat_level: "HIGH", additional_info: { cwe: "CWE-79", instances: 2 } });
-  expect(covers(outcome.coverage, scripting?.scope ?? "")).toBe(true);
+  expect(readCoverage(outcome.coverage)(scripting?.scope ?? "")).toBe(true);
   const code = zapActive.view(scripting?.detail).flatMap((block) => (block.type === "code" ? [block.text] : []));
   expect(code.some((text) => /^▶ .*You (?:looked for|sent) .*</m.test(text))).toBe(true);
 });
@@ -169,7 +169,7 @@ test("an active scan listens for the calls of a server that fetches any address,
   expect([listening.kind, listening.detections.map(({ key }) => key)]).toEqual(["complete", ["920012"]]);
   const deaf = await scanOne(url, { type: "OWASP_ZAP_ACTIVE", options: { callback_listener: false } });
   expect([deaf.kind, deaf.detections]).toEqual(["complete", []]);
-  expect(covers(deaf.coverage, listening.detections[0]?.scope ?? "")).toBe(false);
+  expect(readCoverage(deaf.coverage)(listening.detections[0]?.scope ?? "")).toBe(false);
 });
 
 describe("nothing but the target is reached", () => {
@@ -280,6 +280,23 @@ describe("on a bad day", () => {
     const outcome = await scanOne(`http://127.0.0.1:${site.port}/`, { type: "OWASP_ZAP_ACTIVE" });
     expect(outcome).toMatchObject({ kind: "partial", reason: expect.stringMatching(/could not be fetched|had no answer/) });
     expect(outcome.reason).toContain("no longer answered");
+  });
+
+  test.each([
+    ["refuses", 403],
+    ["limits", 429],
+    ["leads to a guard's page", 302],
+  ])("a site that %s in the middle is partial", async (_what, status) => {
+    let requests = 0;
+    const site = keep(
+      await serveSite((_request, response) => {
+        requests += 1;
+        if (requests > 12) return void response.writeHead(status, status === 302 ? { location: "/captcha" } : {}).end();
+        response.setHeader("content-type", "text/html").end('<form action="/search"><input name="q" value="word"></form>');
+      }),
+    );
+    const outcome = await scanOne(`http://127.0.0.1:${site.port}/`, { type: "OWASP_ZAP_ACTIVE" });
+    expect(outcome).toMatchObject({ kind: "partial", reason: expect.stringMatching(new RegExp(`answered 200 at the start and answered ${status}`)) });
   });
 
   test("a site whose pages hang is cut off at its time, and is partial", async () => {

@@ -1,7 +1,7 @@
 import type { Engine } from "@periscan/engines/kit/engine.ts";
-import { and, eq, inArray, sql } from "drizzle-orm";
+import { sql } from "drizzle-orm";
 import type { Transaction } from "../db/connect.ts";
-import { risk, scanRisk, scanTarget } from "../db/schema.ts";
+import { findCovered, looksOf } from "../targets/apply-observations.ts";
 import { recordRiskEventsOfScan } from "../webhooks/record-risk-events.ts";
 
 interface FinishedScan {
@@ -65,23 +65,29 @@ async function openDetected(tx: Transaction, finished: FinishedScan): Promise<vo
   await insertRisks(tx, finished, outdated);
 }
 
+const targetsAtOnce = 50;
+
 /**
  * The detections of no known risk that a later look would have seen, and did not: an old file tells of what was, and opens nothing that is known
  * to be gone.
  */
 async function findOutdated(tx: Transaction, { scanId, engine }: FinishedScan): Promise<number[]> {
-  const later = await tx.execute<{ target_id: string; coverage: unknown }>(sql`
-    select mine.target_id, later.coverage from scan_target as mine
+  const later = sql`scan_target as mine
     join scan_target as later on later.target_id = mine.target_id and later.kind = 'complete' and later.observed_at > mine.observed_at
     join scan on scan.id = later.scan_id and scan.type = ${engine.type} and scan.finished_at is not null
-    where mine.scan_id = ${scanId} and mine.kind in ('complete', 'partial')`);
+    where mine.scan_id = ${scanId} and mine.kind in ('complete', 'partial')`;
+  const { rows: targets } = await tx.execute<{ id: string }>(sql`select distinct mine.target_id as id from ${later}`);
   const outdated: number[] = [];
-  for (const [targetId, looks] of Map.groupBy(later.rows, ({ target_id }) => target_id)) {
-    const fresh = await tx.execute<{ id: string; scope: string }>(sql`
-      select id, scope from detection where scan_id = ${scanId} and target_id = ${targetId}
-        and not exists (select 1 from risk where risk.target_id = detection.target_id and risk.scan_type = ${engine.type} and risk.key = detection.key)`);
-    const gone = fresh.rows.filter(({ scope }) => looks.some(({ coverage }) => engine.covers(coverage, scope)));
-    outdated.push(...gone.map(({ id }) => Number(id)));
+  for (let start = 0; start < targets.length; start += targetsAtOnce) {
+    const ids = sql.param(targets.slice(start, start + targetsAtOnce).map(({ id }) => id));
+    const { rows: fresh } = await tx.execute<{ id: string; scope: string; target_id: string }>(sql`
+      select id, scope, target_id from detection where scan_id = ${scanId} and target_id = any(${ids}::uuid[]) and not exists (
+        select 1 from risk where risk.target_id = detection.target_id and risk.scan_type = ${engine.type} and risk.key = detection.key offset 0)`);
+    if (fresh.length === 0) continue;
+    const { rows: looks } = await tx.execute<{ scan_id: string; target_id: string }>(sql`
+      select later.scan_id, later.target_id from ${later} and mine.target_id = any(${ids}::uuid[])`);
+    const gone = await findCovered(tx, { engine, places: fresh, looks });
+    for (const { id } of gone) outdated.push(Number(id));
   }
   return outdated;
 }
@@ -103,30 +109,18 @@ async function insertRisks(tx: Transaction, finished: FinishedScan, outdated: nu
     insert into scan_risk (scan_id, risk_id, change, detection_id) select ${scanId}, risk_id, 'new_open', id from fresh`);
 }
 
-const rowsPerUpdate = 5000;
-
 async function closeGone(tx: Transaction, { scanId, engine }: FinishedScan): Promise<void> {
-  const open = await tx
-    .select({ id: risk.id, scope: risk.scope, coverage: scanTarget.coverage })
-    .from(scanTarget)
-    .innerJoin(risk, and(eq(risk.targetId, scanTarget.targetId), eq(risk.scanType, engine.type), eq(risk.status, "OPEN")))
-    .where(
-      and(
-        eq(scanTarget.scanId, scanId),
-        eq(scanTarget.kind, "complete"),
-        // A later look saw it: this scan's older evidence does not undo that.
-        sql`${risk.lastDetectedAt} < ${scanTarget.observedAt}`,
-        sql`not exists (select 1 from detection where detection.scan_id = ${scanId} and detection.target_id = ${risk.targetId} and detection.key = ${risk.key} offset 0)`,
-      ),
-    );
-  const gone = open.filter(({ coverage, scope }) => engine.covers(coverage, scope)).map(({ id }) => id);
-  for (let start = 0; start < gone.length; start += rowsPerUpdate) {
-    const ids = gone.slice(start, start + rowsPerUpdate);
-    await tx
-      .update(risk)
-      .set({ status: "CLOSED", closedAt: sql`${scanTarget.observedAt}` })
-      .from(scanTarget)
-      .where(and(inArray(risk.id, ids), eq(scanTarget.scanId, scanId), eq(scanTarget.targetId, risk.targetId)));
-    await tx.insert(scanRisk).values(ids.map((riskId) => ({ scanId, riskId, change: "closed" })));
-  }
+  // A later look may have seen it: this scan's older evidence does not undo that.
+  const { rows: unseen } = await tx.execute<{ id: string; scope: string; target_id: string }>(sql`
+    select risk.id, risk.scope, risk.target_id from scan_target
+    join risk on risk.target_id = scan_target.target_id and risk.scan_type = ${engine.type} and risk.status = 'OPEN'
+    where scan_target.scan_id = ${scanId} and scan_target.kind = 'complete' and risk.last_detected_at < scan_target.observed_at and not exists (
+      select 1 from detection where detection.scan_id = ${scanId} and detection.target_id = risk.target_id and detection.key = risk.key offset 0)`);
+  const gone = await findCovered(tx, { engine, places: unseen, looks: looksOf(scanId, unseen) });
+  if (gone.length === 0) return;
+  const ids = sql.param(gone.map(({ id }) => id));
+  await tx.execute(sql`
+    update risk set status = 'CLOSED', closed_at = scan_target.observed_at from scan_target
+    where risk.id = any(${ids}::uuid[]) and scan_target.scan_id = ${scanId} and scan_target.target_id = risk.target_id`);
+  await tx.execute(sql`insert into scan_risk (scan_id, risk_id, change) select ${scanId}, id, 'closed' from unnest(${ids}::uuid[]) as id`);
 }

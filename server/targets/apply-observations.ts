@@ -1,10 +1,51 @@
+import { setImmediate } from "node:timers/promises";
 import type { Observation } from "@periscan/contract/outcome.ts";
 import type { Engine } from "@periscan/engines/kit/engine.ts";
-import { and, eq, inArray, sql } from "drizzle-orm";
+import { sql } from "drizzle-orm";
 import type { Transaction } from "../db/connect.ts";
-import { observation, scanTarget } from "../db/schema.ts";
 
-const rowsPerUpdate = 1000;
+/** One outcome: of this scan, of this target. */
+interface Look {
+  scan_id: string;
+  target_id: string;
+}
+
+interface Place {
+  target_id: string;
+  scope: string;
+}
+
+interface Question<P extends Place> {
+  engine: Engine;
+  places: P[];
+  looks: Look[];
+}
+
+/** A coverage may have 70 kB and more. */
+const looksAtOnce = 50;
+
+/** The places that one of these looks at their target covers, in their order. Each look is read once, and a few of them are in memory at a time. */
+export async function findCovered<P extends Place>(tx: Transaction, { engine, places, looks }: Question<P>): Promise<P[]> {
+  const byTarget = Map.groupBy(places, ({ target_id }) => target_id);
+  const covered = new Set<P>();
+  for (let start = 0; start < looks.length; start += looksAtOnce) {
+    const few = looks.slice(start, start + looksAtOnce);
+    const { rows } = await tx.execute<{ target_id: string; coverage: unknown }>(sql`
+      select target_id, coverage from unnest(${sql.param(few.map(({ scan_id }) => scan_id))}::uuid[], ${sql.param(few.map(({ target_id }) => target_id))}::uuid[])
+        as look(scan_id, target_id) join scan_target using (scan_id, target_id)`);
+    for (const { target_id, coverage } of rows) {
+      const covers = engine.readCoverage(coverage);
+      for (const place of byTarget.get(target_id) ?? []) if (covers(place.scope)) covered.add(place);
+      // The leases of other tasks are renewed meanwhile.
+      await setImmediate();
+    }
+  }
+  return places.filter((place) => covered.has(place));
+}
+
+/** The looks of one scan at the targets of these places. */
+export const looksOf = (scanId: string, places: Place[]): Look[] =>
+  [...new Set(places.map(({ target_id }) => target_id))].map((target_id) => ({ scan_id: scanId, target_id }));
 
 /**
  * Keeps what a finished scan saw of its targets: first sight, last sight, and gone where a complete look at the same scope did not see it
@@ -41,19 +82,11 @@ async function markGone(tx: Transaction, engine: Engine, scanId: string): Promis
     from scan_target join observation on observation.target_id = scan_target.target_id and observation.scan_type = ${engine.type}
       and observation.gone_at is null and observation.last_seen_at < scan_target.observed_at
     where scan_target.scan_id = ${scanId} and scan_target.kind = 'complete'`);
-  for (const [targetId, candidates] of Map.groupBy(older.rows, ({ target_id }) => target_id)) {
-    const [look] = await tx
-      .select({ coverage: scanTarget.coverage, at: scanTarget.observedAt })
-      .from(scanTarget)
-      .where(and(eq(scanTarget.scanId, scanId), eq(scanTarget.targetId, targetId)));
-    const gone = candidates.filter(({ scope }) => engine.covers(look?.coverage, scope)).map(({ id }) => id);
-    for (let start = 0; start < gone.length; start += rowsPerUpdate) {
-      await tx
-        .update(observation)
-        .set({ goneAt: look?.at ?? null })
-        .where(inArray(observation.id, gone.slice(start, start + rowsPerUpdate)));
-    }
-  }
+  const gone = await findCovered(tx, { engine, places: older.rows, looks: looksOf(scanId, older.rows) });
+  if (gone.length === 0) return;
+  await tx.execute(sql`
+    update observation set gone_at = scan_target.observed_at from scan_target
+    where observation.id = any(${sql.param(gone.map(({ id }) => id))}::uuid[]) and scan_target.scan_id = ${scanId} and scan_target.target_id = observation.target_id`);
 }
 
 /** So much of one target goes with a task: services first, then certificates, technologies and URLs. */

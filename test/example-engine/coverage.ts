@@ -3,9 +3,9 @@ import { z } from "zod";
 /** What an outcome looked at: one port. */
 const Coverage = z.object({ port: z.int() });
 
-export const covers = (value: unknown, scope: string): boolean => {
+export const readCoverage = (value: unknown): ((scope: string) => boolean) => {
   const coverage = Coverage.safeParse(value);
-  return coverage.success && scope === `tcp/${coverage.data.port}`;
+  return (scope) => coverage.success && scope === `tcp/${coverage.data.port}`;
 };
 
 export const describeCoverage = (value: unknown): string => {

@@ -1,6 +1,6 @@
 import type { Engine } from "@periscan/engines/kit/engine.ts";
 import { z } from "zod";
-import { covers, describeCoverage } from "./coverage.ts";
+import { describeCoverage, readCoverage } from "./coverage.ts";
 import { native } from "./native.ts";
 import { view } from "./view.ts";
 
@@ -19,7 +19,7 @@ export const greetingEngine: Engine = {
   refuses: (target) => (target.kind === "url" ? "Give a host: a greeting has no path." : undefined),
   targetsPerTask: () => 10,
   deadlineSeconds: (targetCount) => 30 + 10 * targetCount,
-  covers,
+  readCoverage,
   describeCoverage,
   view,
   native,

@@ -10,7 +10,7 @@ import { type RunFacts, readOutcome } from "../read-outcome.ts";
 import { readResult } from "../read-result.ts";
 
 const site = (port: number) => `http://shop.example:${port}`;
-const none: Services = { sites: [], ports: [], closed: [], silent: [] };
+const none: Services = { sites: [], ports: [], closed: [], silent: [], unclear: [] };
 const places: Record<string, Services> = {
   none: { ...none, sites: [site(18_401)] },
   one: { ...none, sites: [site(18_402)] },
@@ -87,6 +87,18 @@ async function* readSample(name: string, output: AsyncIterable<Uint8Array>) {
     else run.results.push(...[readResult(line)].filter((result) => result !== undefined));
   }
   if (matches !== run.results.length) throw new ParseError("The end marker is missing, or does not fit the hits.");
-  const facts = { set, templates, services: places[name] ?? none, runs: [run], planned: [], mute: [], failing: [], gone: [], refused: [] };
+  const facts = {
+    set,
+    templates,
+    services: places[name] ?? none,
+    runs: [run],
+    planned: [],
+    answers: [],
+    mute: [],
+    failing: [],
+    gone: [],
+    opened: [],
+    refused: [],
+  };
   yield { address, outcome: readOutcome(facts) };
 }

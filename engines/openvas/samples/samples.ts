@@ -4,6 +4,7 @@ import { ParseError } from "../../kit/engine.ts";
 import { createXmlReader } from "../../kit/read-xml.ts";
 import type { EngineSamples, Sample } from "../../kit/samples.ts";
 import { openvas } from "../index.ts";
+import { listTcp } from "../judge-ports.ts";
 import { Options } from "../options.ts";
 import { checkAnswer, createTree, findChild, type OspElement } from "../osp-client.ts";
 import { readScanState, readTest } from "../read-answers.ts";
@@ -73,7 +74,16 @@ export const reportSamples: EngineSamples = {
   read: (_name, output) => readOpenvasXml(output),
 };
 
-const feed = { name: "Periscan Test Feed", version: "202601020000", tests: 6, origin: "ours" as const, set: "0".repeat(16), includes: [], dropped: [] };
+const feed = {
+  name: "Periscan Test Feed",
+  version: "202601020000",
+  tests: 6,
+  origin: "ours" as const,
+  set: "0".repeat(16),
+  includes: [],
+  dropped: [],
+  since: "0".repeat(12),
+};
 
 /** As `runOpenvas` reads the answers to its requests. */
 async function* readConversation(name: string, output: AsyncIterable<Uint8Array>): AsyncIterable<{ address: string; outcome: Outcome }> {
@@ -90,7 +100,14 @@ async function* readConversation(name: string, output: AsyncIterable<Uint8Array>
   const reading = new Reading(expected.map(([address]) => parseAddress(address) ?? ""));
   const describe = (report: HostReport) => ({
     address: report.address,
-    outcome: readOutcome(report, { options, feed, tests, errors: reading.errors, notes: [] }),
+    outcome: readOutcome(report, {
+      options,
+      feed,
+      tests,
+      errors: reading.errors,
+      notes: [],
+      look: { asked: listTcp(report.results), open: listTcp(report.results) },
+    }),
   });
   for (const answer of answers.filter(isPolled)) {
     const state = readScanState(checkAnswer(answer));
