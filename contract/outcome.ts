@@ -10,7 +10,7 @@ export type OutcomeKind = z.infer<typeof OutcomeKind>;
 
 const seen = {
   key: z.string().min(1).max(500).describe("Names the same thing in every look at the target by this scan type."),
-  scope: z.string().min(1).max(500).describe("What must be looked at again before this may be called gone; the engine's `covers` reads it."),
+  scope: z.string().min(1).max(500).describe("What must be looked at again before this may be called gone; the engine's `readCoverage` answers it."),
 };
 const Word = z.string().max(500);
 

@@ -5578,7 +5578,7 @@ export interface components {
             kind: "service";
             /** @description Names the same thing in every look at the target by this scan type. */
             key: string;
-            /** @description What must be looked at again before this may be called gone; the engine's `covers` reads it. */
+            /** @description What must be looked at again before this may be called gone; the engine's `readCoverage` answers it. */
             scope: string;
             /** @enum {string} */
             protocol: "tcp" | "udp";
@@ -5595,7 +5595,7 @@ export interface components {
             kind: "certificate";
             /** @description Names the same thing in every look at the target by this scan type. */
             key: string;
-            /** @description What must be looked at again before this may be called gone; the engine's `covers` reads it. */
+            /** @description What must be looked at again before this may be called gone; the engine's `readCoverage` answers it. */
             scope: string;
             port: number;
             sha256: string;
@@ -5612,7 +5612,7 @@ export interface components {
             kind: "technology";
             /** @description Names the same thing in every look at the target by this scan type. */
             key: string;
-            /** @description What must be looked at again before this may be called gone; the engine's `covers` reads it. */
+            /** @description What must be looked at again before this may be called gone; the engine's `readCoverage` answers it. */
             scope: string;
             name: string;
             version?: string;
@@ -5622,7 +5622,7 @@ export interface components {
             kind: "url";
             /** @description Names the same thing in every look at the target by this scan type. */
             key: string;
-            /** @description What must be looked at again before this may be called gone; the engine's `covers` reads it. */
+            /** @description What must be looked at again before this may be called gone; the engine's `readCoverage` answers it. */
             scope: string;
             url: string;
             status?: number;

@@ -173,7 +173,7 @@ async function work<T extends object>({ boss, log }: Services, queue: string, { 
 
 const sweepSeconds = 600;
 
-const forgetSeconds = 60;
+const forgetSeconds = 10;
 
 /**
  * What moves on whatever has waited long enough; each for itself, so that none keeps another from its work. Leases count only once the workers had time to come
@@ -187,7 +187,7 @@ function startReaper(services: Services): () => Promise<void> {
     everySecond(services, "reaper of missing engines", createEngineReaper(services)),
     everySecond(services, "release of held scans", () => releaseScans(services)),
     everySecond(services, "end of acceptances", () => expireAcceptances(services.db)),
-    repeat(services, { name: "end of overdue reports", seconds: forgetSeconds }, () => failOverdueReports(services.db)),
+    everySecond(services, "end of overdue reports", () => failOverdueReports(services.db)),
     repeat(services, { name: "end of kept answers", seconds: forgetSeconds }, () => forgetAnswers(services.db)),
   ];
   return async () => {
