@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Observation } from "@periscan/contract/outcome.ts";
 import { parseTarget } from "@periscan/contract/target-syntax.ts";
 import type { EngineEvent, EngineRunner, EngineTask, PinnedTarget, RunContext } from "./engine.ts";
 
@@ -13,6 +14,14 @@ export function pinForTest(text: string, address?: string): PinnedTarget {
   const [target] = parsed.ok ? parsed.targets : [];
   if (!target) throw new Error(`${text} is no target`);
   return { targetId: text, target, address: address ?? target.host, known: [] };
+}
+
+type Service = Extract<Observation, { kind: "service" }>;
+
+/** An open TCP port as Nmap sees it, unless told otherwise. */
+export function serviceForTest(port: number, change: Partial<Service> = {}): Service {
+  const scope = `${change.protocol ?? "tcp"}/${port}`;
+  return { kind: "service", key: scope, scope, protocol: "tcp", port, tls: false, cpe: [], ...change };
 }
 
 /** Runs an engine as the worker does, in a folder of its own that is removed, and answers all that it said. */

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { EngineEvent, PinnedTarget, ReadOutcome, RunContext } from "../kit/engine.ts";
 import { countPorts, formatPorts, hasPort, parsePorts } from "../kit/port-list.ts";
 import { runSelfTest } from "../kit/self-test.ts";
-import { pinForTest, runForTest, testEnginesFolder } from "../kit/testing.ts";
+import { pinForTest, runForTest, serviceForTest, testEnginesFolder } from "../kit/testing.ts";
 import { describeCoverage, readCoverage } from "./coverage.ts";
 import { nmap, nmapUdp } from "./index.ts";
 import { TcpOptions } from "./options.ts";
@@ -103,10 +103,6 @@ test("Nmap gets addresses alone, behind the end of its options", () => {
   expect(args).toContain("-n");
 });
 
-const service = (port: number, protocol: "tcp" | "udp" = "tcp", scope = `${protocol}/${port}`): Observation => {
-  return { kind: "service", key: `${protocol}/${port}`, scope, protocol, port, tls: false, cpe: [] };
-};
-
 describe("silence", () => {
   const run = { type: "NMAP" as const, options: options({}), ports: "1-1000", usesConnect: false };
   const port = (number: number, state: string) => ({ protocol: "tcp" as const, number, state, reason: "" });
@@ -121,18 +117,19 @@ describe("silence", () => {
   });
 
   test("is asked twice where a service was seen before; not where all of the host is silent, nor where the port answered", () => {
-    const silent = (change: Partial<NmapHost>, known = service(80), type: ScanType = "NMAP") => isSilentWhereKnown(host(change), { ...run, type }, [known]);
+    const silent = (change: Partial<NmapHost>, known = serviceForTest(80), type: ScanType = "NMAP") =>
+      isSilentWhereKnown(host(change), { ...run, type }, [known]);
     const filtered = { ports: [port(22, "open"), port(80, "filtered")] };
     expect(silent({ isUp: false })).toBe(true);
-    expect(silent({ isUp: false }, service(80), "NMAP_UDP")).toBe(true);
+    expect(silent({ isUp: false }, serviceForTest(80), "NMAP_UDP")).toBe(true);
     expect(silent(filtered)).toBe(true);
     expect(silent({ ports: [port(22, "open")], extraPorts: [{ state: "filtered", count: 998, ports: "1-21,23-1000" }] })).toBe(true);
     expect(silent({ ports: [port(80, "open")] })).toBe(false);
     expect(silent({ extraPorts: [{ state: "closed", count: 1000, ports: "1-1000" }] })).toBe(false);
     expect(silent({ ports: [port(80, "filtered")] })).toBe(false);
     expect(silent({ ...filtered, timedOut: true })).toBe(false);
-    expect(silent(filtered, service(80), "NMAP_UDP")).toBe(false);
-    expect(silent(filtered, service(80, "tcp", "tcp/80/service"))).toBe(false);
+    expect(silent(filtered, serviceForTest(80), "NMAP_UDP")).toBe(false);
+    expect(silent(filtered, serviceForTest(80, { scope: "tcp/80/service" }))).toBe(false);
     expect(isSilentWhereKnown(host({ isUp: false }), run, [])).toBe(false);
   });
 
@@ -312,16 +309,18 @@ describe("the real Nmap on loopback", () => {
         outcome.notes.filter((note) => note.startsWith("Looked at twice")).length,
       ]);
     const said: string[] = [];
-    expect(read(await open([service(ports[0] ?? 0), service(1), service(port.number, "udp")], (message) => said.push(message)))).toEqual([
+    expect(
+      read(await open([serviceForTest(ports[0] ?? 0), serviceForTest(1), serviceForTest(port.number, { protocol: "udp" })], (message) => said.push(message))),
+    ).toEqual([
       ["127.0.0.1", 1, 0],
       ["::1", 0, 0],
     ]);
-    expect(read(await open([service(port.number)], (message) => said.push(message)))).toEqual([
+    expect(read(await open([serviceForTest(port.number)], (message) => said.push(message)))).toEqual([
       ["127.0.0.1", 1, 1],
       ["::1", 0, 0],
     ]);
     const answersNow = (message: string) => message === "nmap looks once more" && port.empty();
-    expect(read(await open([service(port.number)], answersNow))).toEqual([
+    expect(read(await open([serviceForTest(port.number)], answersNow))).toEqual([
       ["127.0.0.1", 2, 1],
       ["::1", 0, 0],
     ]);

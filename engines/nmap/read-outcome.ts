@@ -25,7 +25,7 @@ export function readOutcome(host: NmapHost, run: RunFacts): Outcome {
   const notes = run.usesConnect ? [connectNote] : [];
   if (!host.isUp) return { kind: "unreachable", reason: describeDown(host, run), notes, detections: [] };
   const answered = hasAnswer(host);
-  const coverage = readCoverage(host, run, answered);
+  const coverage = makeCoverage(host, run, answered);
   const open = host.ports.filter(({ state }) => state === "open");
   const detections = open.map(readDetection);
   const observations = open.map(readObservation);
@@ -71,7 +71,7 @@ export function joinLooks(first: NmapHost, second: NmapHost, run: RunFacts): Out
     kind: "partial",
     reason: `Of the ports that answered, ${lost.length === 1 ? "one was" : `${lost.length} were`} silent a moment later: the network to the host is not reliable now. Scan it again.`,
     notes,
-    coverage: readCoverage(second, run, false),
+    coverage: makeCoverage(second, run, false),
     detections: [...outcome.detections, ...lost.map(readDetection)],
     observations: [...(outcome.observations ?? []), ...lost.map(readObservation)],
   };
@@ -92,7 +92,7 @@ const answers = new Set(["open", "closed", "unfiltered"]);
 const hasAnswer = (host: NmapHost): boolean =>
   host.ports.some(({ state }) => answers.has(state)) || host.extraPorts.some(({ state, count }) => answers.has(state) && count > 0);
 
-function readCoverage(host: NmapHost, { type, ports }: RunFacts, answered: boolean): Coverage {
+function makeCoverage(host: NmapHost, { type, ports }: RunFacts, answered: boolean): Coverage {
   return isUdp(type) ? { protocol: "udp", ports, answered, unsure: listSilent(host, ports) } : { protocol: "tcp", ports, answered, unsure: "" };
 }
 

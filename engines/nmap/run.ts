@@ -22,7 +22,7 @@ export async function* runNmap(task: EngineTask, context: RunContext): AsyncIter
   }
 }
 
-/** Hosts that were silent where something is known to be are looked at once more, whole, and that look alone counts. */
+/** Hosts that were silent where something is known to be are looked at once more, whole. */
 async function* runFamily(task: EngineTask, targets: PinnedTarget[], context: RunContext): AsyncIterable<EngineEvent> {
   const silent = yield* look(task, targets, context);
   if (silent.size === 0) return;

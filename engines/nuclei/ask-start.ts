@@ -3,6 +3,7 @@ import { request as requestHttps } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TargetLogin } from "@periscan/contract/target.ts";
 import type { PinnedTarget } from "../kit/engine.ts";
+import { nameOf } from "./find-services.ts";
 
 const pauseSeconds = 1;
 /** A browser's, as Nuclei's requests have: some sites refuse whatever else asks. */
@@ -50,7 +51,7 @@ function askStart({ address, login }: PinnedTarget, site: string, signal: AbortS
     // Whom the certificate is for is another engine's question.
     rejectUnauthorized: false,
     minVersion: "TLSv1",
-    servername: /^[\d.]+$|:/.test(hostname) ? "" : hostname,
+    servername: nameOf(hostname),
     signal,
   });
   request.once("response", (response) => {

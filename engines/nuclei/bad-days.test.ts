@@ -4,7 +4,7 @@ import { createServer as createHttpServer } from "node:http";
 import type net from "node:net";
 import { tmpdir } from "node:os";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { pinForTest, testEnginesFolder } from "../kit/testing.ts";
+import { pinForTest, serviceForTest, testEnginesFolder } from "../kit/testing.ts";
 import { makeScope, readCoverage } from "./coverage.ts";
 import { findTemplates, ownTemplatesFolder } from "./find-templates.ts";
 import { nuclei } from "./index.ts";
@@ -117,7 +117,7 @@ describe("on a bad day", () => {
       opened.close();
     });
     const ports = [(site.address() as net.AddressInfo).port, late];
-    const known = ports.map((port) => ({ kind: "service" as const, key: `tcp/${port}`, scope: "x", protocol: "tcp" as const, port, tls: false, cpe: [] }));
+    const known = ports.map((port) => serviceForTest(port));
     const { outcome } = await scanOne([{ ...pinForTest("127.0.0.1"), known }], few);
     expect([outcome.kind, outcome.reason]).toEqual(["partial", expect.stringContaining(`TCP port ${late} refused`)]);
     expect(readCoverage(outcome.coverage)(makeScope(id("env-file"), `http://127.0.0.1:${late}`))).toBe(false);

@@ -120,7 +120,7 @@ const openTls = ({ target, address }: PinnedTarget, port: number): Socket =>
   });
 
 /** TLS names no addresses (RFC 6066, part 3). */
-const nameOf = (host: string): string => (/^[\d.]+$|:/.test(host) ? "" : host);
+export const nameOf = (host: string): string => (/^[\d.]+$|:/.test(host) ? "" : host);
 
 interface Asking {
   /** The event of the socket after which can be asked. */

@@ -56,6 +56,8 @@ interface Look {
   answered: number;
   hungUp: number;
   unanswered: number;
+  /** The template waits for an answer to the last thing that it sends. */
+  readsLast: boolean;
 }
 
 /** What the runs tell of their target. Complete only where every request was answered, to Nuclei's own end. */
@@ -91,13 +93,14 @@ function findPlace({ sites, ports }: Services, type: string, address: string): s
 function readLooks({ runs, services, templates, mute }: TargetFacts): Map<string, Map<string, Look>> {
   const places = new Map<string, Map<string, Look>>();
   const ids = new Set([...templates.values()].map(({ id }) => id));
+  const readsLast = new Set([...templates.values()].flatMap((template) => (template.readsLast ? [template.id] : [])));
   for (const { template, type, input, address, end } of runs.flatMap((run) => run.requests)) {
     const id = templates.get(template)?.id ?? (ids.has(template) ? template : undefined);
     const place = findPlace(services, type, type === "http" ? input : address || input);
     if (id === undefined || place === undefined) continue;
     const byTemplate = places.get(place) ?? new Map<string, Look>();
     places.set(place, byTemplate);
-    const look = byTemplate.get(id) ?? { answered: 0, hungUp: 0, unanswered: 0 };
+    const look = byTemplate.get(id) ?? { answered: 0, hungUp: 0, unanswered: 0, readsLast: readsLast.has(id) };
     byTemplate.set(id, look);
     // To a network template, sending is enough; only the proxy knows that nothing came back.
     const isMute = mute.some((port) => place === `tcp:${port}`);
@@ -112,16 +115,12 @@ function readLooks({ runs, services, templates, mute }: TargetFacts): Map<string
  * Every request of the template was answered. A network template that reads each answer itself has all of them where Nuclei tells of its request; what
  * comes after is only the end of the connection.
  */
-const isLookedAt = ({ answered, hungUp, unanswered }: Look, readsLast: boolean): boolean => answered > 0 && (readsLast || hungUp + unanswered === 0);
-
-const listReadsLast = (templates: TargetFacts["templates"]): Set<string> =>
-  new Set([...templates.values()].flatMap((template) => (template.readsLast ? [template.id] : [])));
+const isLookedAt = ({ answered, hungUp, unanswered, readsLast }: Look): boolean => answered > 0 && (readsLast || hungUp + unanswered === 0);
 
 /** By place, the ids of the templates that were looked with there. */
-function listLookedAt({ answers, templates }: TargetFacts, looks: Map<string, Map<string, Look>>): Map<string, string[]> {
-  const readsLast = listReadsLast(templates);
+function listLookedAt({ answers }: TargetFacts, looks: Map<string, Map<string, Look>>): Map<string, string[]> {
   const blocked = new Set(answers.filter(isBlocked).map(({ site }) => site));
-  const listIds = (byTemplate: Map<string, Look>) => [...byTemplate].filter(([id, look]) => isLookedAt(look, readsLast.has(id))).map(([id]) => id);
+  const listIds = (byTemplate: Map<string, Look>) => [...byTemplate].filter(([, look]) => isLookedAt(look)).map(([id]) => id);
   return new Map([...looks].map(([place, byTemplate]) => [place, blocked.has(place) ? [] : listIds(byTemplate)]));
 }
 
@@ -179,7 +178,7 @@ function listGaps(facts: TargetFacts, looks: Map<string, Map<string, Look>>): st
 
 const count = (number: number, thing: string): string => `${number.toLocaleString("en")} ${thing}${number === 1 ? "" : "s"}`;
 
-function listNotes({ runs, templates, refused, services: { silent } }: TargetFacts, looks: Map<string, Map<string, Look>>): string[] {
+function listNotes({ runs, refused, services: { silent } }: TargetFacts, looks: Map<string, Map<string, Look>>): string[] {
   const notes: string[] = runs.flatMap(({ broken }) => broken.map((text) => `Templates that Nuclei could not read were left out: ${text}`));
   const loaded = runs.reduce((sum, run) => sum + run.loaded, 0);
   const left = runs.reduce((sum, run) => sum + (run.cut === undefined ? Math.max(0, run.chosen - run.loaded) : 0), 0);
@@ -190,9 +189,8 @@ function listNotes({ runs, templates, refused, services: { silent } }: TargetFac
     notes.push(
       `${count(loaded - used, "template")} of ${loaded.toLocaleString("en")} made no request that Nuclei tells of: they had nothing to ask, or the service did not speak as they need.`,
     );
-  const readsLast = listReadsLast(templates);
   const failed = [...looks].flatMap(([place, byTemplate]) =>
-    [...byTemplate].flatMap(([id, look]) => (isLookedAt(look, readsLast.has(id)) ? [] : [{ isNetwork: place.startsWith("tcp:"), ...look }])),
+    [...byTemplate.values()].flatMap((look) => (isLookedAt(look) ? [] : [{ isNetwork: place.startsWith("tcp:"), ...look }])),
   );
   const hungUp = failed.filter((look) => look.hungUp > 0).length;
   if (hungUp > 0) notes.push(`The target hung up on ${count(hungUp, "template")}; they say nothing about it.`);

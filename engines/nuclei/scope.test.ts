@@ -6,7 +6,7 @@ import net from "node:net";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { pinForTest } from "../kit/testing.ts";
+import { pinForTest, serviceForTest } from "../kit/testing.ts";
 import { makeScope, readCoverage } from "./coverage.ts";
 import { anyPage, few, id, keysOf, makeTemplate, scan, scanOne, serve, serveTcp, siteAt, useNuclei, useTemplates } from "./run-for-test.ts";
 import { answerQuery } from "./scope-resolver.ts";
@@ -97,15 +97,7 @@ describe("the scope", () => {
     await scanOne([siteAt(port, "/shop/index.html?a=1,2")], { template_ids: [id("git-config")] });
     expect(seen).toContain("GET /shop/.git/config");
     const redis = await serve({ service: "redis-open" });
-    const known = [port, redis.port].map((number) => ({
-      kind: "service" as const,
-      key: `tcp/${number}`,
-      scope: `tcp/${number}`,
-      protocol: "tcp" as const,
-      port: number,
-      tls: false,
-      cpe: [],
-    }));
+    const known = [port, redis.port].map((number) => serviceForTest(number));
     const { outcome } = await scanOne([{ ...pinForTest("shop.example", "127.0.0.1"), known }], { template_ids: [id("git-config"), id("redis-open")] });
     expect(keysOf(outcome)).toEqual([id("git-config"), id("redis-open")]);
     expect(readCoverage(outcome.coverage)(makeScope(id("redis-open"), `tcp:${redis.port}`))).toBe(true);

@@ -1,7 +1,7 @@
 import { formatPorts, intersectPorts, maxPort, type PortRange, parsePorts } from "../kit/port-list.ts";
 import type { SecondLook } from "./look-again.ts";
 import type { OpenvasOptions } from "./options.ts";
-import type { ScanResult } from "./read-answers.ts";
+import { isSight, type ScanResult } from "./read-answers.ts";
 
 /** What is known of a host's ports after a scan and a second look at them. */
 export interface JudgedPorts {
@@ -49,7 +49,7 @@ export function judgePorts(
 export const listTcp = (results: ScanResult[]): number[] => listPorts(results, "tcp");
 
 function listPorts(results: ScanResult[], protocol: "tcp" | "udp"): number[] {
-  const told = results.filter(({ type, oid, port }) => (type === "alarm" || type === "log") && oid !== "" && isNumbered(port) && port.endsWith(protocol));
+  const told = results.filter((each) => isSight(each) && isNumbered(each.port) && each.port.endsWith(protocol));
   return [...new Set(told.map(({ port }) => Number.parseInt(port, 10)))];
 }
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
-import { createConnection, createServer } from "node:net";
+import { createConnection, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,7 +12,7 @@ import { makeTestCertificate } from "../../test/targets/make-test-certificate.ts
 import { labPlugins, labTlsTest, noHost, type OpenvasLab, startOpenvasLab } from "../../test/targets/openvas/openvas-lab.ts";
 import { certificateKinds, type Identity, makeAuthority } from "../../test/targets/tls-certificates.ts";
 import { type EngineEvent, ParseError, type RunContext } from "../kit/engine.ts";
-import { pinForTest, runForTest, testEnginesFolder } from "../kit/testing.ts";
+import { pinForTest, runForTest, serviceForTest, testEnginesFolder } from "../kit/testing.ts";
 import { readCoverage, type ScanCoverage, scopeOf } from "./coverage.ts";
 import { openvas } from "./index.ts";
 import { Options } from "./options.ts";
@@ -21,6 +21,7 @@ import { type ReportOutcome, readOpenvasXml } from "./read-openvas-xml.ts";
 import { writeStart } from "./remote-scan.ts";
 import { runner } from "./runner.ts";
 import { sweep } from "./scanner.ts";
+import { recordedAnswer, serveOsp } from "./testing.ts";
 import { rateScore, readScore } from "./threat-levels.ts";
 import { stopScanner } from "./use-scanner.ts";
 
@@ -179,31 +180,18 @@ test("an engine that is missing says what installs it", async () => {
 });
 
 describe("a scanner that answers badly", () => {
-  let server: ReturnType<typeof createServer>;
+  let server: Server;
   let answer: (request: string) => string | undefined = () => undefined;
   const socket = join(folder, "fake.sock");
   beforeAll(async () => {
-    server = createServer({ allowHalfOpen: true }, (connection) => {
-      connection.on("error", () => {});
-      let request = "";
-      connection.on("data", (bytes) => {
-        request += bytes;
-      });
-      connection.on("end", () => {
-        const text = answer(request);
-        if (text !== undefined) connection.end(text);
-      });
-    });
-    await once(server.listen(socket), "listening");
+    server = await serveOsp(socket, (request) => answer(request));
   });
   afterAll(() => server.close());
-  const sample = readFileSync(new URL("samples/osp/one.xml", import.meta.url), "utf8");
-  const recorded = (name: string) => new RegExp(`<${name}_response[^]*?</${name}_response>`).exec(sample)?.[0] ?? "";
   const limits = { signal: new AbortController().signal, seconds: 1, bytes: 100_000 };
   const address: OspAddress = { kind: "unix", path: socket };
 
   test.each([
-    ["cut off", () => recorded("get_vts").slice(0, 900)],
+    ["cut off", () => recordedAnswer("get_vts").slice(0, 900)],
     ["not XML", () => "Segmentation fault"],
     ["with an entity bomb", () => '<!DOCTYPE a [<!ENTITY a "aa">]><get_version_response status="200">&a;</get_version_response>'],
     ["too large", () => `<get_version_response status="200" status_text="${"x".repeat(200_000)}"/>`],
@@ -233,7 +221,7 @@ describe("a scanner that answers badly", () => {
               ? `<get_scans_response status="200" status_text="OK"><scan id="${id}" target="" progress="0" status="running" start_time="0" end_time="0"><results /></scan></get_scans_response>`
               : name === "delete_scan"
                 ? '<delete_scan_response status="200" status_text="OK" />'
-                : recorded(name);
+                : recordedAnswer(name);
         return name === cut ? full.slice(0, -10) : full;
       };
       await expect(scan(["::1"], {}, { enginesFolder: mkdtempSync(join(folder, "engines-")) })).rejects.toMatchObject({ code: "engine.output_cut" });
@@ -360,15 +348,7 @@ describe.skipIf(!isRoot)("the real scanner", () => {
 
   test("whose port scan missed a known port looks there again, and the outcome is partial", async () => {
     const stop = await lab.serve([{ address: "127.0.0.6", tcp: { 8081: quiet, 8099: "" } }]);
-    const known: Observation[] = [8080, 8090].map((port) => ({
-      kind: "service",
-      key: `tcp/${port}`,
-      scope: `tcp/${port}`,
-      protocol: "tcp",
-      port,
-      tls: false,
-      cpe: [],
-    }));
+    const known = [8080, 8090].map((port) => serviceForTest(port));
     const { running } = await startSlow(["127.0.0.6"], {}, {}, known);
     const stopLate = await lab.serve([{ address: "127.0.0.6", tcp: { 8080: web } }]);
     const [missed] = outcomes(await running);

@@ -19,6 +19,9 @@ export interface ScanResult {
   text: string;
 }
 
+/** Whether a test told it, of what it saw. */
+export const isSight = ({ type, oid }: ScanResult): boolean => (type === "alarm" || type === "log") && oid !== "";
+
 /** What `get_scans` answers of one scan. */
 export interface ScanState {
   status: "queued" | "init" | "running" | "stopped" | "finished" | "interrupted";

@@ -4,7 +4,7 @@ import { ParseError } from "../kit/engine.ts";
 import { createXmlReader } from "../kit/read-xml.ts";
 import { Coverage, keyOf, scopeOf } from "./coverage.ts";
 import { childText, findChild, type OspElement } from "./osp-client.ts";
-import { readCves, readOid, readPort, readUrls, type ScanResult, type TestFacts } from "./read-answers.ts";
+import { isSight, readCves, readOid, readPort, readUrls, type ScanResult, type TestFacts } from "./read-answers.ts";
 import { readDetections } from "./read-detections.ts";
 import { readServices } from "./read-outcome.ts";
 import { markerElement } from "./write-result.ts";
@@ -229,7 +229,7 @@ function readOwn(host: ReportHost, marker: Outcome, tests: ReadonlyMap<string, T
   const looked = coverage.data;
   const alarms = host.results.filter(({ type, oid, port }) => type === "alarm" && !looked.below.includes(keyOf(oid, port || "general/tcp")));
   const { detections } = readDetections(alarms, { tests, minQod: 0, scopeOf: (oid, port) => scopeOf(oid, port, looked) });
-  const observations = readServices(host.results.filter(({ type, oid }) => (type === "alarm" || type === "log") && oid !== ""));
+  const observations = readServices(host.results.filter(isSight));
   return { ...marker, detections, observations };
 }
 

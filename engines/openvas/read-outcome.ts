@@ -3,7 +3,7 @@ import { type FeedCoverage, type ScanCoverage, scopeOf } from "./coverage.ts";
 import { formatList, isNumbered, type JudgedPorts, judgePorts } from "./judge-ports.ts";
 import type { SecondLook } from "./look-again.ts";
 import type { OpenvasOptions } from "./options.ts";
-import type { ScanResult, TestFacts } from "./read-answers.ts";
+import { isSight, type ScanResult, type TestFacts } from "./read-answers.ts";
 import { clip, readDetections } from "./read-detections.ts";
 
 /** What a scan told of one host. */
@@ -35,7 +35,7 @@ export function readOutcome(host: HostReport, run: RunFacts): Outcome {
   const { options, notes } = run;
   const refused = host.results.find(({ oid, text }) => oid === "" && /^Host (dead|access denied)\b/.test(text));
   if (refused || (!host.started && !run.cutShort)) return unreachable(describeDead(options, refused), notes);
-  const seen = host.results.filter(({ type, oid }) => (type === "alarm" || type === "log") && oid !== "");
+  const seen = host.results.filter(isSight);
   const answered = seen.some(({ type, port }) => type === "alarm" || isNumbered(port));
   const ports = judgePorts(seen, options, run.look);
   if (!answered && ports.missed.length === 0 && options.alive_test === "consider_alive" && !run.cutShort)

@@ -1,36 +1,25 @@
-import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
+import { mkdtempSync, rmSync } from "node:fs";
+import type { Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Observation } from "@periscan/contract/outcome.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { pinForTest, runForTest } from "../kit/testing.ts";
+import { pinForTest, runForTest, serviceForTest } from "../kit/testing.ts";
 import { readCoverage } from "./coverage.ts";
 import { Options } from "./options.ts";
 import { runner } from "./runner.ts";
+import { recordedAnswer, serveOsp } from "./testing.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "periscan-openvas-run-test-"));
 const socket = join(folder, "fake.sock");
-const sample = readFileSync(new URL("samples/osp/one.xml", import.meta.url), "utf8");
-const recorded = (name: string) => new RegExp(`<${name}_response[^]*?</${name}_response>`).exec(sample)?.[0] ?? "";
 
 /** The TCP ports that each scan sees, one scan after the other, and what each was asked for. */
 let sights: number[][] = [];
 let asked: string[] = [];
 
-/** A scanner whose scans are over at once, and see what they are told to. */
-const server = createServer({ allowHalfOpen: true }, (connection) => {
-  let request = "";
-  connection
-    .on("error", () => {})
-    .on("data", (bytes) => {
-      request += bytes;
-    });
-  connection.on("end", () => connection.end(answer(request)));
-});
+let server: Server;
 beforeAll(async () => {
-  await once(server.listen(socket), "listening");
+  server = await serveOsp(socket, answer);
   process.env.PERISCAN_OPENVAS = socket;
 });
 afterAll(() => {
@@ -39,6 +28,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+/** Of a scanner whose scans are over at once, and see what they are told to. */
 function answer(request: string): string {
   const [, name = ""] = /^<(\w+)/.exec(request) ?? [];
   const id = /scan_id="([^"]*)"/.exec(request)?.[1] ?? "";
@@ -47,7 +37,7 @@ function answer(request: string): string {
     return `<start_scan_response status="200" status_text="OK"><id>${id}</id></start_scan_response>`;
   }
   if (name === "delete_scan") return '<delete_scan_response status="200" status_text="OK"/>';
-  if (name !== "get_scans") return recorded(name);
+  if (name !== "get_scans") return recordedAnswer(name);
   const tell = (port: string, oid: string, title: string) =>
     `<result name="${title}" severity="" host="192.0.2.1" hostname="" test_id="${oid}" port="${port}" qod="" uri="" type="Log Message">seen</result>`;
   const ports = (sights[asked.length - 1] ?? []).map((port) => tell(`${port}/tcp`, "1.3.6.1.4.1.32473.1.2", ""));
@@ -57,16 +47,6 @@ function answer(request: string): string {
     `<progress><count_dead>0</count_dead></progress><results>${results}</results></scan></get_scans_response>`
   );
 }
-
-const service = (scope: string, port: number, protocol: "tcp" | "udp" = "tcp"): Observation => ({
-  kind: "service",
-  key: scope,
-  scope,
-  protocol,
-  port,
-  tls: false,
-  cpe: [],
-});
 
 /** What the scan tells whose port scan sees the first ports, and whose second look the others. */
 async function scan(first: number[], second: number[], known: Observation[] = []) {
@@ -78,7 +58,12 @@ async function scan(first: number[], second: number[], known: Observation[] = []
   return { outcome, closes: (...ports: string[]) => ports.filter((port) => readCoverage(outcome.coverage)(port)) };
 }
 
-const known = [service("443/tcp", 443), service("tcp/8443", 8443), service("udp/53", 53, "udp"), service("tcp/65000", 65_000)];
+const known = [
+  serviceForTest(443, { key: "443/tcp", scope: "443/tcp" }),
+  serviceForTest(8443),
+  serviceForTest(53, { protocol: "udp" }),
+  serviceForTest(65_000),
+];
 
 test("known ports that the port scan did not see are looked at again, beside all that it saw", async () => {
   const { outcome, closes } = await scan([22, 80], [22, 80], known);
@@ -107,7 +92,7 @@ test("each port that dies during the scan keeps its risks, though another one an
 });
 
 test("the second look takes as many ports as there are", async () => {
-  const many = Array.from({ length: 900 }, (_, index) => service(`tcp/${20_001 + 2 * index}`, 20_001 + 2 * index));
+  const many = Array.from({ length: 900 }, (_, index) => serviceForTest(20_001 + 2 * index));
   expect((await scan([22], [22], many)).outcome.kind).toBe("complete");
   expect(asked[1]?.split(",")).toHaveLength(901);
 });

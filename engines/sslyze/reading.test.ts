@@ -3,7 +3,7 @@ import type { Observation } from "@periscan/contract/outcome.ts";
 import { parseTarget } from "@periscan/contract/target-syntax.ts";
 import { describe, expect, test } from "vitest";
 import { ParseError } from "../kit/engine.ts";
-import { pinForTest } from "../kit/testing.ts";
+import { pinForTest, serviceForTest } from "../kit/testing.ts";
 import { describeCoverage, readCoverage } from "./coverage.ts";
 import { matchesName } from "./find-certificates.ts";
 import { sslyze } from "./index.ts";
@@ -282,17 +282,6 @@ test.each([
   expect(matchesName(pattern, server)).toBe(expected);
 });
 
-const service = (port: number, change: Partial<Extract<Observation, { kind: "service" }>> = {}): Observation => ({
-  kind: "service",
-  key: `tcp/${port}`,
-  scope: `tcp/${port}`,
-  protocol: "tcp",
-  port,
-  tls: false,
-  cpe: [],
-  ...change,
-});
-
 describe("the ports of a target", () => {
   const plan = (text: string, known: Observation[] = [], ports?: string) =>
     planTarget({ ...pinForTest(text, "192.0.2.1"), known }, ports).ports.map(
@@ -301,31 +290,31 @@ describe("the ports of a target", () => {
 
   test("of a bare host are those that are known to speak TLS, now or when asked to, else 443", () => {
     expect(plan("tls.test")).toEqual(["443 http"]);
-    expect(plan("tls.test", [service(22, { name: "ssh" }), service(80, { name: "http" })])).toEqual(["443 http"]);
+    expect(plan("tls.test", [serviceForTest(22, { name: "ssh" }), serviceForTest(80, { name: "http" })])).toEqual(["443 http"]);
     const known = [
-      service(8443, { tls: true, name: "http" }),
-      service(25, { name: "smtp" }),
-      service(993),
-      service(143, { name: "imap" }),
-      service(2222, { name: "ssh" }),
-      service(9999, { tls: true, name: "irc" }),
+      serviceForTest(8443, { tls: true, name: "http" }),
+      serviceForTest(25, { name: "smtp" }),
+      serviceForTest(993),
+      serviceForTest(143, { name: "imap" }),
+      serviceForTest(2222, { name: "ssh" }),
+      serviceForTest(9999, { tls: true, name: "irc" }),
     ];
     expect(plan("tls.test", known)).toEqual(["25 smtp", "143 imap", "993", "8443 http", "9999"]);
-    expect(plan("192.0.2.1", [service(53, { protocol: "udp", tls: true })])).toEqual(["443 http"]);
+    expect(plan("192.0.2.1", [serviceForTest(53, { protocol: "udp", tls: true })])).toEqual(["443 http"]);
   });
   test("are those of the option where it is given", () => {
-    expect(plan("tls.test", [service(8443, { tls: true })], "443,25,5432")).toEqual(["25 smtp", "443 http", "5432 postgres"]);
+    expect(plan("tls.test", [serviceForTest(8443, { tls: true })], "443,25,5432")).toEqual(["25 smtp", "443 http", "5432 postgres"]);
   });
   test("of a URL and of host:port are theirs, whatever the option says", () => {
     expect(plan("https://tls.test:8443/x", [], "443")).toEqual(["8443 http"]);
     expect(plan("tls.test:587", [], "443")).toEqual(["587 smtp"]);
-    expect(plan("tls.test:587", [service(587, { tls: true, name: "smtp" })])).toEqual(["587"]);
-    expect(plan("tls.test:10025", [service(10_025, { name: "smtp" })])).toEqual(["10025 smtp"]);
-    expect(plan("tls.test:25", [service(25, { name: "http" })])).toEqual(["25 http"]);
+    expect(plan("tls.test:587", [serviceForTest(587, { tls: true, name: "smtp" })])).toEqual(["587"]);
+    expect(plan("tls.test:10025", [serviceForTest(10_025, { name: "smtp" })])).toEqual(["10025 smtp"]);
+    expect(plan("tls.test:25", [serviceForTest(25, { name: "http" })])).toEqual(["25 http"]);
   });
   test("beyond 32 are left and told", () => {
     const { ports, left } = planTarget(
-      { ...pinForTest("192.0.2.1"), known: Array.from({ length: 40 }, (_, index) => service(8000 + index, { tls: true })) },
+      { ...pinForTest("192.0.2.1"), known: Array.from({ length: 40 }, (_, index) => serviceForTest(8000 + index, { tls: true })) },
       undefined,
     );
     expect([ports.length, left]).toEqual([32, 8]);

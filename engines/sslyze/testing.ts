@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Outcome } from "@periscan/contract/outcome.ts";
 import { startTlsServers, type TlsServerSettings, type TlsServers } from "../../test/targets/tls-servers.ts";
 import type { EngineEvent, PinnedTarget, RunContext } from "../kit/engine.ts";
-import { pinForTest, runForTest, testEnginesFolder } from "../kit/testing.ts";
+import { pinForTest, runForTest, serviceForTest, testEnginesFolder } from "../kit/testing.ts";
 import { SslyzeOptions } from "./options.ts";
 import { runner } from "./runner.ts";
 
@@ -42,8 +42,7 @@ const nmapNames: Record<string, string> = { postgres: "postgresql" };
 export function pinServer(port: number, { startTls }: Partial<TlsServerSettings> = {}): PinnedTarget {
   const pinned = pinForTest(`${serverName}:${port}`, address);
   if (startTls === undefined) return pinned;
-  const scope = `tcp/${port}`;
-  return { ...pinned, known: [{ kind: "service", key: scope, scope, protocol: "tcp", port, tls: false, name: nmapNames[startTls] ?? startTls, cpe: [] }] };
+  return { ...pinned, known: [serviceForTest(port, { name: nmapNames[startTls] ?? startTls })] };
 }
 
 export const scan = (targets: PinnedTarget[], given = {}, change: Partial<RunContext> = {}): Promise<EngineEvent[]> =>

@@ -47,12 +47,14 @@ interface ScopeFacts {
 
 const maxScopeCharacters = 480;
 
+const shortenOrigin = (origin: string): string => (origin.length <= 200 ? origin : createHash("sha256").update(origin).digest("base64url"));
+
 /**
  * Where a detection would be seen again, in at most 480 characters: `rule|origin|count|marks|marks`, and `|marks` where there are refusals. Where the marks of all its pages find no room,
  * those with the smallest marks stand for the rest.
  */
 export function formatScope({ rule, origin, answered, erred, refused = [] }: ScopeFacts): string {
-  const place = origin.length <= 200 ? origin : createHash("sha256").update(origin).digest("base64url");
+  const place = shortenOrigin(origin);
   const count = new Set([...answered, ...erred, ...refused]).size;
   const head = `${rule}|${place}|${count}|`;
   const room = Math.floor((maxScopeCharacters - head.length - 2) / markCharacters);
@@ -74,7 +76,7 @@ export function readCoverage(value: unknown): (scope: string) => boolean {
   const parsed = Coverage.safeParse(value);
   if (!parsed.success) return () => false;
   const coverage = parsed.data;
-  const place = coverage.origin.length <= 200 ? coverage.origin : createHash("sha256").update(coverage.origin).digest("base64url");
+  const place = shortenOrigin(coverage.origin);
   const rules = new Set(coverage.rules);
   const good = new Set(splitMarks(coverage.answered));
   const withErrors = new Set([...good, ...splitMarks(coverage.erred)]);

@@ -20,17 +20,7 @@ interface Parts {
 }
 
 /** The schema of an operation: what fastify validates and what `openapi.json` says of it. */
-export function operation<A extends z.ZodType, R extends Parts>(given: Operation<A> & R) {
-  const { tag, summary, answer, errors, ...request } = given;
-  const problems = Object.fromEntries([401, 429, ...errors].sort().map((status) => [status, Problem]));
-  return {
-    ...(request as unknown as Omit<R, keyof Operation<A>>),
-    tags: [tag],
-    summary,
-    security: [{ key: [] }, { bearer: [] }],
-    response: { 200: answer, ...problems } as { 200: A },
-  };
-}
+export const operation = <A extends z.ZodType, R extends Parts>({ answer, ...given }: Operation<A> & R) => describe<R, { 200: A }>(given, { 200: answer });
 
 interface FileOperation extends Described {
   /** Those that the file may have. */
@@ -42,14 +32,22 @@ interface FileOperation extends Described {
 
 /** The same of an operation that answers with a file. */
 export function fileOperation<R extends Parts>({ contentTypes, description, isKept, ...given }: FileOperation & R) {
-  const file = z.unknown().describe(description);
-  const schema = operation({ ...given, answer: file } as unknown as Operation<typeof file> & R);
   const content = Object.fromEntries(contentTypes.map((type) => [type, { schema: z.unknown() }]));
-  const kept = isKept
-    ? {
-        206: { description: "The part of the file that `Range` asks for.", content },
-        304: z.null().describe("The file is the one that `If-None-Match` names."),
-      }
-    : {};
-  return { ...schema, response: { ...schema.response, 200: { description, content }, ...kept } };
+  const kept = {
+    206: { description: "The part of the file that `Range` asks for.", content },
+    304: z.null().describe("The file is the one that `If-None-Match` names."),
+  };
+  return describe<R, { 200: { description: string; content: typeof content } }>(given, { 200: { description, content }, ...(isKept ? kept : {}) });
+}
+
+function describe<R extends Parts, A>(given: Described, answers: A) {
+  const { tag, summary, errors, ...request } = given;
+  const problems = Object.fromEntries([401, 429, ...errors].sort().map((status) => [status, Problem]));
+  return {
+    ...(request as unknown as Omit<R, keyof Operation<z.ZodType> | keyof FileOperation>),
+    tags: [tag],
+    summary,
+    security: [{ key: [] }, { bearer: [] }],
+    response: { ...answers, ...problems } as A,
+  };
 }

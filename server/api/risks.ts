@@ -59,7 +59,6 @@ export function addRiskRoutes(app: TypedApp, services: Services): void {
           .header("content-type", contentType)
           .header("content-disposition", `attachment; filename="risks-${day}.${extension}"`)
           .header("x-content-type-options", "nosniff")
-          .header("cache-control", "no-store")
           .serializer((payload: unknown) => payload as string)
           // HEAD would read all of it to throw it away, and its length is not known before.
           .send(request.method === "HEAD" ? Readable.from([]) : exportRisks(db, { workspaceId: request.workspaceId, format, filters }))

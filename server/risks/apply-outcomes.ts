@@ -1,7 +1,7 @@
 import type { Engine } from "@periscan/engines/kit/engine.ts";
 import { sql } from "drizzle-orm";
 import type { Transaction } from "../db/connect.ts";
-import { findCovered, looksOf } from "../targets/apply-observations.ts";
+import { findCovered, looksOf } from "../scans/find-covered.ts";
 import { recordRiskEventsOfScan } from "../webhooks/record-risk-events.ts";
 
 interface FinishedScan {

@@ -15,7 +15,7 @@ import { targetPolicyOf } from "../ownership/ownership-settings.ts";
 import type { Services } from "../services.ts";
 import { checkTarget, readTargets } from "../targets/read-targets.ts";
 import { findTargetsWithoutLogin } from "../targets/target-login.ts";
-import { ensureTargets, findRequestedTargets, type TargetRow } from "../targets/target-rows.ts";
+import { describeTooMany, ensureTargets, findRequestedTargets, type TargetRow } from "../targets/target-rows.ts";
 import { recordScanEvent } from "../webhooks/record-scan-event.ts";
 import { finishScan } from "./finish-scan.ts";
 
@@ -84,8 +84,7 @@ async function collectTargets(tx: Transaction, workspaceId: string, input: NewSc
   const named = await ensureTargets(tx, workspaceId, texts);
   const targets = [...new Map([...named, ...known].map((row) => [row.id, row])).values()];
   if (targets.length === 0) throw new ApiError(400, "request.invalid", "No target has one of these tags.", { field: "tags" });
-  if (targets.length > maxTargetsPerScan)
-    throw new ApiError(400, "request.invalid", `A scan has at most ${maxTargetsPerScan} targets; these are ${targets.length}.`, { field: "targets" });
+  if (targets.length > maxTargetsPerScan) throw describeTooMany(targets.length);
   return targets;
 }
 

@@ -105,5 +105,5 @@ export async function findRequestedTargets(tx: Transaction, workspaceId: string,
 }
 
 /** What refuses a scan of so many targets. */
-const describeTooMany = (count: number): ApiError =>
+export const describeTooMany = (count: number): ApiError =>
   new ApiError(400, "request.invalid", `A scan has at most ${maxTargetsPerScan} targets; these are ${count}.`, { field: "targets" });

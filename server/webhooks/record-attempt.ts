@@ -83,13 +83,13 @@ async function giveUpUntried(tx: Transaction, { id, failingSince }: ReceiverRow,
     .where(and(eq(delivery.receiverId, id), eq(delivery.state, "WAITING"), isNull(delivery.firstTriedAt), lt(delivery.createdAt, limit)));
 }
 
-const disabledReason = (reason: string | null) => `Not tried any more: ${reason ?? "the receiver was disabled."}`;
+const disabledReason = (reason = "the receiver was disabled.") => `Not tried any more: ${reason}`;
 
 /** Fails what a change that was under way while its receiver was disabled has left waiting for it. Answers how many. */
 export async function failForDisabled(db: Database, now: Date): Promise<number> {
   const { rowCount } = await db
     .update(delivery)
-    .set({ state: "FAILED", endedAt: now, reason: disabledReason(null) })
+    .set({ state: "FAILED", endedAt: now, reason: disabledReason() })
     .where(and(eq(delivery.state, "WAITING"), sql`${delivery.receiverId} in (select id from receiver where not enabled)`));
   return rowCount ?? 0;
 }
@@ -102,6 +102,6 @@ export async function disableReceiver(tx: Transaction, id: string, { reason, now
     .where(eq(receiver.id, id));
   await tx
     .update(delivery)
-    .set({ state: "FAILED", endedAt: now, reason: disabledReason(reason ?? null) })
+    .set({ state: "FAILED", endedAt: now, reason: disabledReason(reason) })
     .where(and(eq(delivery.receiverId, id), eq(delivery.state, "WAITING")));
 }

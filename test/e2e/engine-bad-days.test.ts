@@ -5,6 +5,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Scan, ScanType } from "@periscan/contract/scan.ts";
+import { recordedAnswer, serveOsp } from "@periscan/engines/openvas/testing.ts";
 import { pythonOf } from "@periscan/engines/sslyze/install.ts";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { addressOf } from "../hosts/start-hosts.ts";
@@ -317,19 +318,9 @@ const makeCutZap = () =>
 
 /** Answers the path of its socket. */
 async function listenCutOpenvas(): Promise<string> {
-  const sample = readFileSync(new URL("../../engines/openvas/samples/osp/one.xml", import.meta.url), "utf8");
-  const version = /<get_version_response.*?<\/get_version_response>/s.exec(sample)?.[0] ?? "";
-  const server = createServer({ allowHalfOpen: true }, (connection) => {
-    let request = "";
-    connection
-      .on("error", () => {})
-      .on("data", (bytes) => {
-        request += bytes;
-      })
-      .on("end", () => connection.end(request.startsWith("<get_version") ? version : '<get_vts_response status="200"><vts><vt id="<b>'));
-  });
   const path = join(makeFolder(), "osp.sock");
-  await once(server.listen(path), "listening");
+  const cut = '<get_vts_response status="200"><vts><vt id="<b>';
+  const server = await serveOsp(path, (request) => (request.startsWith("<get_version") ? recordedAnswer("get_version") : cut));
   onTestFinished(() => {
     server.close();
   });
