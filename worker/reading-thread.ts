@@ -6,6 +6,7 @@ import type { ScanType } from "@periscan/contract/scan.ts";
 import { parseTarget } from "@periscan/contract/target-syntax.ts";
 import { type ImportReport, maxReportOutcomes } from "@periscan/contract/worker-protocol.ts";
 import { type Engine, type EngineRunner, ParseError, type ReadContext, type ReadOutcome } from "@periscan/engines/kit/engine.ts";
+import { createTally } from "@periscan/engines/kit/tally.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
 
 export interface ReadingInput {
@@ -42,7 +43,7 @@ async function readFile(input: ReadingInput): Promise<void> {
 
 function contextOf({ type, target }: ReadingInput): ReadContext {
   const parsed = target === undefined ? undefined : parseTarget(target);
-  return { type, ...(parsed?.ok && parsed.targets[0] ? { target: parsed.targets[0] } : {}) };
+  return { type, tally: createTally(), ...(parsed?.ok && parsed.targets[0] ? { target: parsed.targets[0] } : {}) };
 }
 
 async function lookThrough(engine: Engine, runner: EngineRunner, input: ReadingInput): Promise<Look> {

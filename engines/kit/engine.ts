@@ -5,6 +5,7 @@ import type { TargetLogin } from "@periscan/contract/target.ts";
 import type { ParsedTarget } from "@periscan/contract/target-syntax.ts";
 import type { EngineStatus } from "@periscan/contract/worker-protocol.ts";
 import type { z } from "zod";
+import type { Tally } from "./tally.ts";
 
 export type Json = z.infer<ReturnType<typeof z.json>>;
 
@@ -59,6 +60,8 @@ export interface ReadContext {
   type: ScanType;
   /** What the file is of, as whoever imports it says; needed where the file does not name it. */
   target?: ParsedTarget;
+  /** Where the reader counts what becomes of each result of the file. */
+  tally: Tally;
 }
 
 /** What a file of an engine tells of one target. */

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { EngineEvent, PinnedTarget, ReadOutcome, RunContext } from "../kit/engine.ts";
 import { countPorts, formatPorts, hasPort, parsePorts } from "../kit/port-list.ts";
 import { runSelfTest } from "../kit/self-test.ts";
+import { createTally } from "../kit/tally.ts";
 import { pinForTest, runForTest, serviceForTest, testEnginesFolder } from "../kit/testing.ts";
 import { describeCoverage, readCoverage } from "./coverage.ts";
 import { nmap, nmapUdp } from "./index.ts";
@@ -173,7 +174,7 @@ describe("a file of another's Nmap", () => {
     }
     const outcomes: ReadOutcome[] = [];
     const of = target === undefined ? {} : { target: pinForTest(target, "192.0.2.1").target };
-    for await (const outcome of readNmapFile(file(), { type, ...of })) outcomes.push(outcome);
+    for await (const outcome of readNmapFile(file(), { type, tally: createTally(), ...of })) outcomes.push(outcome);
     return outcomes.map(({ target: name, outcome: { kind, coverage, detections } }) => ({
       name,
       kind,

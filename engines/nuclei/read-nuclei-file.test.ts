@@ -2,6 +2,7 @@ import type { Detection, Outcome } from "@periscan/contract/outcome.ts";
 import { parseTarget } from "@periscan/contract/target-syntax.ts";
 import { describe, expect, test } from "vitest";
 import { ParseError } from "../kit/engine.ts";
+import { createTally } from "../kit/tally.ts";
 import { readNucleiFile } from "./read-nuclei-file.ts";
 
 const parsed = parseTarget("https://app.example/");
@@ -11,7 +12,7 @@ async function read(text: string): Promise<Outcome> {
   async function* bytes(): AsyncIterable<Uint8Array> {
     yield Buffer.from(text);
   }
-  for await (const { outcome } of readNucleiFile(bytes(), { type: "NUCLEI", ...(target ? { target } : {}) })) return outcome;
+  for await (const { outcome } of readNucleiFile(bytes(), { type: "NUCLEI", tally: createTally(), ...(target ? { target } : {}) })) return outcome;
   throw new Error("The file told nothing.");
 }
 

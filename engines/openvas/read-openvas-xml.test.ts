@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { ParseError } from "../kit/engine.ts";
+import { createTally } from "../kit/tally.ts";
 import { readCoverage } from "./coverage.ts";
 import { readOpenvasFile } from "./read-openvas-file.ts";
 import { type ReportOutcome, readOpenvasXml } from "./read-openvas-xml.ts";
@@ -58,7 +59,7 @@ describe("an error in a report of Greenbone's", () => {
   test("that kept the scan from starting is the reason why the report has no host", async () => {
     const text = `<report><report><scan_run_status>Interrupted</scan_run_status><errors>${error("Could not connect to Scanner")}</errors></report></report>`;
     const reading = (async () => {
-      for await (const _ of readOpenvasFile(bytesOf(text), { type: "OPENVAS" }));
+      for await (const _ of readOpenvasFile(bytesOf(text), { type: "OPENVAS", tally: createTally() }));
     })();
     await expect(reading).rejects.toThrow("The report has no host. The report's scan had an error: Could not connect to Scanner.");
   });
