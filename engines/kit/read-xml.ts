@@ -1,9 +1,8 @@
 import { SaxesParser } from "saxes";
+import { createXmlDecoder } from "./decode-xml.ts";
 import { ParseError } from "./engine.ts";
 
 export interface XmlHandlers {
-  /** The one DOCTYPE that is allowed, such as `nmaprun`; without it any DOCTYPE is refused. */
-  doctype?: string;
   /** `depth` is 1 for the root. `attributes` of one call are the caller's to keep. */
   open(name: string, attributes: Record<string, string>, depth: number): void;
   close(name: string, depth: number): void;
@@ -22,19 +21,22 @@ export interface XmlReader {
   takeKept(): string;
 }
 
+/** A name, and perhaps the address of a DTD. */
+const harmlessDoctype = /^[\w:.-]+(\s+(SYSTEM|PUBLIC\s+("[^"]*"|'[^']*'))\s+("[^"]*"|'[^']*'))?$/;
+
 const maxDepth = 64;
 /** No tag, comment or run of text of a scanner is that long; more would be gathered in memory. */
 const maxTokenCharacters = 8 * 1024 * 1024;
 const maxKeptCharacters = 256 * 1024 * 1024;
 
 /**
- * Reads XML as it comes, in bounded memory: no entities but the five of XML, no DOCTYPE beyond its name, limited depth, limited size of one
- * token. A document that is cut off or malformed throws ParseError.
+ * Reads XML as it comes, in bounded memory: no entities but the five of XML, no DOCTYPE that declares anything, limited depth, limited size of one
+ * token. The encoding is the byte order mark's, else the one that the document names, else UTF-8. A document that is cut off or malformed throws ParseError.
  */
 export function createXmlReader(handlers: XmlHandlers): XmlReader {
   // Positions in lines cost a tenth of the speed and nobody is shown them.
   const parser = new SaxesParser<{ xmlns: false; position: false }>({ xmlns: false, position: false });
-  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const decoder = createXmlDecoder();
   let depth = 0;
   let received = 0;
   let lastToken = 0;
@@ -47,7 +49,8 @@ export function createXmlReader(handlers: XmlHandlers): XmlReader {
     throw new ParseError(`The XML is not well formed: ${error.message}`);
   });
   parser.on("doctype", (text) => {
-    if (text.trim() !== handlers.doctype) throw new ParseError("The XML has a DOCTYPE that is not allowed.");
+    // Without declarations of its own it defines no entity, and what it names is never fetched.
+    if (!harmlessDoctype.test(text.trim())) throw new ParseError("The XML has a DOCTYPE with declarations in it, which is not allowed.");
   });
   parser.on("opentagstart", (tag) => {
     // The parser stands one character past the name.
@@ -81,17 +84,10 @@ export function createXmlReader(handlers: XmlHandlers): XmlReader {
     if (received - from > maxKeptCharacters) throw new ParseError("The XML has a single element that is larger than 256 MiB.");
     if (from > buffer.from) buffer = { from, text: buffer.text.slice(from - buffer.from) };
   };
-  const decode = (bytes: Uint8Array | undefined): string => {
-    try {
-      return bytes ? decoder.decode(bytes, { stream: true }) : decoder.decode();
-    } catch (cause) {
-      throw new ParseError("The XML is not UTF-8.", { cause });
-    }
-  };
   return {
-    write: (bytes) => feed(decode(bytes)),
+    write: (bytes) => feed(decoder.decode(bytes)),
     end: () => {
-      feed(decode(undefined));
+      feed(decoder.end());
       parser.close();
     },
     startKeeping: () => {

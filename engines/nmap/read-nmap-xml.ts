@@ -112,7 +112,6 @@ function createNmapReader(): NmapReader {
   };
 
   const xml = createXmlReader({
-    doctype: "nmaprun",
     open: (name, attributes, depth) => {
       if (depth === 1 && name !== "nmaprun") throw new ParseError(`This is not Nmap's XML: its root is <${name.slice(0, 50)}>.`);
       // A `hosthint` repeats elements of a host before the host itself comes.
