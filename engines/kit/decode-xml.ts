@@ -13,7 +13,7 @@ const maxHeadBytes = 1024;
 /** Finds the encoding by XML 1.0, 4.3.3 and appendix F: the byte order mark, else the declaration, else UTF-8. It knows the encodings of the WHATWG's list. */
 export function createXmlDecoder(): XmlDecoder {
   let head = Buffer.alloc(0);
-  let decoder: TextDecoder | undefined;
+  let decoder: InstanceType<typeof TextDecoder> | undefined;
   const decode = (bytes?: Uint8Array): string => {
     decoder ??= new TextDecoder(findEncoding(head), { fatal: true });
     try {
@@ -32,7 +32,7 @@ export function createXmlDecoder(): XmlDecoder {
   };
 }
 
-const nameEncoding = ({ encoding }: TextDecoder): string => (encoding === "utf-8" ? "UTF-8" : `${encoding}, which it names as its encoding`);
+const nameEncoding = ({ encoding }: { encoding: string }): string => (encoding === "utf-8" ? "UTF-8" : `${encoding}, which it names as its encoding`);
 
 const declarationStart = "<?xml";
 /** In UTF-8 and in every encoding that has ASCII's characters at their places. */

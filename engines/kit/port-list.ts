@@ -33,6 +33,21 @@ export const countPorts = (ranges: PortRange[]): number => ranges.reduce((sum, [
 
 export const hasPort = (ranges: PortRange[], port: number): boolean => ranges.some(([low, high]) => low <= port && port <= high);
 
+/** The ports that are in any of the lists. */
+export const joinPorts = (lists: PortRange[][]): PortRange[] => merge(lists.flat());
+
+/** The ports of `a` that are not in `b`. */
+export function subtractPorts(a: PortRange[], b: PortRange[]): PortRange[] {
+  const others: PortRange[] = [];
+  let low = 1;
+  for (const [first, last] of merge(b)) {
+    if (low < first) others.push([low, first - 1]);
+    low = last + 1;
+  }
+  if (low <= maxPort) others.push([low, maxPort]);
+  return intersectPorts(a, others);
+}
+
 /** The ports that are in both. */
 export const intersectPorts = (a: PortRange[], b: PortRange[]): PortRange[] =>
   merge(

@@ -5,15 +5,13 @@ import { createInterface } from "node:readline";
 import type { Observation } from "@periscan/contract/outcome.ts";
 import type { ScanType } from "@periscan/contract/scan.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { EngineEvent, PinnedTarget, ReadOutcome, RunContext } from "../kit/engine.ts";
+import type { EngineEvent, PinnedTarget, RunContext } from "../kit/engine.ts";
 import { countPorts, formatPorts, hasPort, parsePorts } from "../kit/port-list.ts";
 import { runSelfTest } from "../kit/self-test.ts";
-import { createTally } from "../kit/tally.ts";
 import { pinForTest, runForTest, serviceForTest, testEnginesFolder } from "../kit/testing.ts";
 import { describeCoverage, readCoverage } from "./coverage.ts";
 import { nmap, nmapUdp } from "./index.ts";
 import { TcpOptions } from "./options.ts";
-import { readNmapFile } from "./read-nmap-file.ts";
 import type { NmapHost } from "./read-nmap-xml.ts";
 import { connectNote, isSilentWhereKnown, joinLooks } from "./read-outcome.ts";
 import { buildArguments } from "./run.ts";
@@ -109,10 +107,12 @@ describe("silence", () => {
   const port = (number: number, state: string) => ({ protocol: "tcp" as const, number, state, reason: "" });
   const host = (change: Partial<NmapHost>): NmapHost => ({
     address: "192.0.2.1",
+    addressText: "192.0.2.1",
     isUp: true,
     upReason: "echo-reply",
     timedOut: false,
     ports: [],
+    otherPorts: [],
     extraPorts: [],
     ...change,
   });
@@ -158,64 +158,6 @@ describe("silence", () => {
       expect(join(gone)).toMatchObject({ kind: "partial", closes443: false, scopes: ["tcp/80", "tcp/22"] });
     const answered = { ports: [port(443, "filtered"), port(80, "closed"), port(22, "open")] };
     expect(join(answered)).toMatchObject({ kind: "complete", closes443: true, scopes: ["tcp/22"] });
-  });
-});
-
-describe("a file of another's Nmap", () => {
-  const up = (address: string, ports: string) =>
-    `<host endtime="1795526371"><status state="up" reason="echo-reply"/><address addr="${address}" addrtype="ipv4"/><ports>${ports}</ports></host>`;
-  const open = (port: number, protocol = "tcp") => `<port protocol="${protocol}" portid="${port}"><state state="open" reason="syn-ack"/></port>`;
-  const scope = (type: string, services: string, protocol = "tcp") =>
-    `<scaninfo type="${type}" protocol="${protocol}" numservices="9" services="${services}"/>`;
-  const read = async (content: string, type: ScanType = "NMAP", target?: string) => {
-    const text = `<?xml version="1.0"?><!DOCTYPE nmaprun><nmaprun scanner="nmap">${content}<runstats><finished exit="success"/></runstats></nmaprun>`;
-    async function* file() {
-      yield Buffer.from(text);
-    }
-    const outcomes: ReadOutcome[] = [];
-    const of = target === undefined ? {} : { target: pinForTest(target, "192.0.2.1").target };
-    for await (const outcome of readNmapFile(file(), { type, tally: createTally(), ...of })) outcomes.push(outcome);
-    return outcomes.map(({ target: name, outcome: { kind, coverage, detections } }) => ({
-      name,
-      kind,
-      covers: ["tcp/80", "tcp/443", "udp/161"].filter(readCoverage(coverage)),
-      scopes: detections.map((detection) => detection.scope),
-    }));
-  };
-  const one = { name: "192.0.2.1", kind: "complete", covers: ["tcp/80", "tcp/443"], scopes: ["tcp/80"] };
-
-  test("has port 0 as the port of nothing", async () => {
-    expect(await read(scope("syn", "0-1000") + up("192.0.2.1", open(0) + open(80)))).toEqual([one]);
-    const silent = '<extraports state="open|filtered" count="2"><extrareasons reason="no-response" count="2" proto="udp" ports="0,161"/></extraports>';
-    const [udp] = await read(scope("udp", "0,161,53", "udp") + up("192.0.2.1", open(53, "udp") + silent), "NMAP_UDP");
-    expect(udp).toMatchObject({ kind: "complete", covers: [], scopes: ["udp/53"] });
-  });
-
-  test("tells of TCP and UDP in one group, each for itself", async () => {
-    const reason = (name: string, protocol: string, ports: string) => `<extrareasons reason="${name}" count="2" proto="${protocol}" ports="${ports}"/>`;
-    const both = scope("syn", "80,443") + scope("udp", "53,161", "udp");
-    const closed = `<extraports state="closed" count="3">${reason("port-unreach", "udp", "53")}${reason("reset", "tcp", "443")}</extraports>`;
-    expect(await read(both + up("192.0.2.1", closed + open(80)))).toEqual([one]);
-    const filtered = `<extraports state="filtered" count="3">${reason("no-response", "tcp", "80,443")}${reason("admin-prohibited", "udp", "161")}</extraports>`;
-    expect(await read(both + up("192.0.2.1", filtered + open(53, "udp")), "NMAP_UDP")).toMatchObject([{ kind: "complete", covers: [], scopes: ["udp/53"] }]);
-  });
-
-  test.each([
-    ["ack", "unfiltered"],
-    ["fin", "open|filtered"],
-    ["window", "closed"],
-  ])("of a scan that never says open (%s) closes nothing", async (method, state) => {
-    const group = `<extraports state="${state}" count="2"><extrareasons reason="reset" count="2" proto="tcp" ports="80,443"/></extraports>`;
-    expect(await read(scope(method, "80,443") + up("192.0.2.1", group))).toMatchObject([{ kind: "partial", scopes: [] }]);
-  });
-
-  test("may name a host twice, and only by its address", async () => {
-    const twice = scope("syn", "1-1000") + up("192.0.2.1", open(80)) + up("192.0.2.2", "") + up("192.0.2.1", open(443));
-    expect(await read(twice)).toMatchObject([one, { name: "192.0.2.2" }]);
-    const single = scope("syn", "1-1000") + up("192.0.2.1", open(80));
-    expect(await read(single, "NMAP", "www.example.com")).toEqual([{ ...one, name: "www.example.com" }]);
-    await expect(read(twice, "NMAP", "www.example.com")).rejects.toThrow("tells nothing of www.example.com");
-    await expect(read(single, "NMAP", "192.0.2.9")).rejects.toThrow("tells nothing of 192.0.2.9");
   });
 });
 

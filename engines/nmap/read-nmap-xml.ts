@@ -36,9 +36,19 @@ export interface NmapExtraPorts {
   reason?: string;
 }
 
+/** A port that no scan type is for: of another protocol, such as SCTP, or none at all. */
+export interface NmapOtherPort {
+  /** Of the file, such as `sctp` or `ip`; `tcp` and `udp` where the number is that of no port. */
+  protocol: string;
+  number: string;
+  isOpen: boolean;
+}
+
 export interface NmapHost {
-  /** The scanned address, in canonical form. */
+  /** The scanned address, in canonical form; empty where the file's is none that a target can have, such as one with a zone. */
   address: string;
+  /** As the file has it. */
+  addressText: string;
   /** The name that Nmap was told to scan. */
   userName?: string;
   endedAt?: Date;
@@ -47,18 +57,21 @@ export interface NmapHost {
   upReason: string;
   timedOut: boolean;
   ports: NmapPort[];
+  otherPorts: NmapOtherPort[];
   extraPorts: NmapExtraPorts[];
 }
 
 export type NmapEvent =
+  /** The program that wrote the file, in lower case: `nmap`, or another that writes Nmap's XML. */
+  | { kind: "source"; scanner: string; startedAt?: Date }
   /** What is scanned on each host: `services` is a list of port ranges, `type` such as `syn` or `connect`. */
   | { kind: "scope"; protocol: string; type: string; services: string }
   /** Nmap works on one of its phases; `fraction` of it is done. */
   | { kind: "phase"; name: string; fraction: number }
   /** One host, and its own text of the file. */
   | { kind: "host"; host: NmapHost; native: string }
-  /** Nmap's end marker. Without one of `success` the output tells nothing of the hosts that it does not name. */
-  | { kind: "finished"; succeeded: boolean };
+  /** Nmap's end marker. Without one of `success` the output tells nothing of the hosts that it does not name. Nmap before 5.35 wrote it without that word, and only then. */
+  | { kind: "finished"; succeeded: boolean; at?: Date };
 
 /** Nmap's XML output as it comes, by its DTD (https://nmap.org/book/nmap-dtd.html). Throws ParseError where it is malformed, cut off, or not Nmap's. */
 export async function* readNmapXml(chunks: AsyncIterable<Uint8Array>): AsyncIterable<NmapEvent> {
@@ -78,6 +91,7 @@ function createNmapReader(): NmapReader {
   let events: NmapEvent[] = [];
   let host: NmapHost | undefined;
   let port: NmapPort | undefined;
+  let other: NmapOtherPort | undefined;
 
   const openers: Record<string, (attributes: Attributes) => void> = {
     scaninfo: ({ protocol = "", type = "", services = "" }) => events.push({ kind: "scope", protocol, type, services: dropPortZero(services) }),
@@ -85,16 +99,20 @@ function createNmapReader(): NmapReader {
     taskprogress: ({ task = "", percent }) => events.push({ kind: "phase", name: task, fraction: Math.min(1, Number(percent) / 100 || 0) }),
     taskend: ({ task = "" }) => events.push({ kind: "phase", name: task, fraction: 1 }),
     host: ({ timedout, endtime }) => {
-      const ended = readTime(endtime);
-      host = { address: "", ...ended, isUp: false, upReason: "", timedOut: timedout === "true", ports: [], extraPorts: [] };
+      const endedAt = readTime(endtime);
+      const facts = { address: "", addressText: "", isUp: false, upReason: "", timedOut: timedout === "true", ports: [], otherPorts: [], extraPorts: [] };
+      host = { ...facts, ...(endedAt ? { endedAt } : {}) };
       xml.startKeeping();
     },
-    finished: ({ exit }) => events.push({ kind: "finished", succeeded: exit === "success" }),
+    finished: ({ exit, time }) => {
+      const at = readTime(time);
+      events.push({ kind: "finished", succeeded: exit === undefined || exit === "success", ...(at ? { at } : {}) });
+    },
   };
-  const hostOpeners: Record<string, (attributes: Attributes, host: NmapHost) => void> = {
+  const hostOpeners: Record<string, (attributes: Attributes, host: NmapHost) => unknown> = {
     status: ({ state, reason = "" }, current) => Object.assign(current, { isUp: state === "up", upReason: clip(reason) }),
     address: ({ addr = "", addrtype }, current) => {
-      if (addrtype !== "mac") current.address = parseAddress(addr) ?? "";
+      if (addrtype !== "mac") Object.assign(current, { address: parseAddress(addr) ?? "", addressText: clip(addr) });
     },
     hostname: ({ name = "", type }, current) => {
       if (type === "user" && name !== "") current.userName ??= clip(name);
@@ -103,9 +121,14 @@ function createNmapReader(): NmapReader {
     extrareasons: (attributes, current) => addReason(current, attributes),
     port: (attributes, current) => {
       port = readPort(attributes);
-      if (port.number > 0) current.ports.push(port);
+      if (port) return current.ports.push(port);
+      other = { protocol: clip(attributes.protocol ?? ""), number: clip(attributes.portid ?? ""), isOpen: false };
+      return current.otherPorts.push(other);
     },
-    state: ({ state = "", reason = "" }) => port && Object.assign(port, { state, reason: clip(reason) }),
+    state: ({ state = "", reason = "" }) => {
+      if (port) Object.assign(port, { state, reason: clip(reason) });
+      if (other) other.isOpen = state === "open";
+    },
     service: (attributes) => {
       if (port) port.service = readService(attributes);
     },
@@ -114,14 +137,16 @@ function createNmapReader(): NmapReader {
   const xml = createXmlReader({
     open: (name, attributes, depth) => {
       if (depth === 1 && name !== "nmaprun") throw new ParseError(`This is not Nmap's XML: its root is <${name.slice(0, 50)}>.`);
+      if (depth === 1) events.push(readSource(attributes));
       // A `hosthint` repeats elements of a host before the host itself comes.
-      if (host) hostOpeners[name]?.(attributes, host);
+      else if (host) Object.hasOwn(hostOpeners, name) && hostOpeners[name]?.(attributes, host);
       else if (depth <= 3 && Object.hasOwn(openers, name)) openers[name]?.(attributes);
     },
     close: (name, depth) => {
-      if (name === "port") port = undefined;
+      if (name === "port") [port, other] = [undefined, undefined];
       if (name !== "host" || depth !== 2 || !host) return;
-      if (host.address === "") throw new ParseError("A host of Nmap's XML has no address.");
+      // Programs that list open ports alone write no status.
+      host.isUp ||= host.ports.some(({ state }) => state === "open" || state === "closed");
       events.push({ kind: "host", host, native: xml.takeKept() });
       host = undefined;
     },
@@ -146,15 +171,18 @@ function createNmapReader(): NmapReader {
   };
 }
 
-/** Seconds since 1970. */
-function readTime(text: string | undefined): { endedAt?: Date } {
-  return text !== undefined && /^[1-9]\d{0,10}$/.test(text) ? { endedAt: new Date(Number(text) * 1000) } : {};
+function readSource({ scanner = "", start }: Attributes): NmapEvent {
+  const startedAt = readTime(start);
+  return { kind: "source", scanner: clip(scanner).toLowerCase(), ...(startedAt ? { startedAt } : {}) };
 }
 
-function readPort({ protocol, portid }: Attributes): NmapPort {
+/** Seconds since 1970. */
+const readTime = (text: string | undefined): Date | undefined =>
+  text !== undefined && /^[1-9]\d{0,10}$/.test(text) ? new Date(Number(text) * 1000) : undefined;
+
+function readPort({ protocol, portid = "" }: Attributes): NmapPort | undefined {
   const number = Number(portid);
-  if ((protocol !== "tcp" && protocol !== "udp") || !Number.isInteger(number) || number < 0 || number > 65_535)
-    throw new ParseError(`Nmap's XML has a port that is none: ${String(protocol).slice(0, 20)}/${String(portid).slice(0, 20)}.`);
+  if ((protocol !== "tcp" && protocol !== "udp") || !/^\d{1,5}$/.test(portid) || number < 1 || number > 65_535) return undefined;
   return { protocol, number, state: "", reason: "" };
 }
 

@@ -136,7 +136,7 @@ class Reading {
     if (event.kind === "scope") this.run.ports = event.services;
     else if (event.kind === "finished") this.succeeded = event.succeeded;
     else if (event.kind === "phase") yield this.#advance(event.name, event.fraction);
-    else yield* this.#takeHost(event);
+    else if (event.kind === "host") yield* this.#takeHost(event);
   }
 
   #advance(name: string, fraction: number): EngineEvent {

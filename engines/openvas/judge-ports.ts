@@ -1,4 +1,4 @@
-import { formatPorts, intersectPorts, maxPort, type PortRange, parsePorts } from "../kit/port-list.ts";
+import { formatPorts, parsePorts, subtractPorts } from "../kit/port-list.ts";
 import type { SecondLook } from "./look-again.ts";
 import type { OpenvasOptions } from "./options.ts";
 import { isSight, type ScanResult } from "./read-answers.ts";
@@ -62,13 +62,10 @@ export function formatList(parts: (string | number)[]): string {
   return filled.length === 0 ? "" : formatPorts(parsePorts(filled.join(",")) ?? []);
 }
 
-function leaveOut(ports: string, out: number[]): string {
-  const others: PortRange[] = [];
-  let low = 1;
-  for (const port of out.toSorted((a, b) => a - b)) {
-    if (low < port) others.push([low, port - 1]);
-    low = port + 1;
-  }
-  if (low <= maxPort) others.push([low, maxPort]);
-  return formatPorts(intersectPorts(parsePorts(ports) ?? [], others));
-}
+const leaveOut = (ports: string, out: number[]): string =>
+  formatPorts(
+    subtractPorts(
+      parsePorts(ports) ?? [],
+      out.map((port) => [port, port]),
+    ),
+  );
