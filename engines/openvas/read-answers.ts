@@ -1,3 +1,4 @@
+import type { ThreatLevel } from "@periscan/contract/risk.ts";
 import { parseAddress } from "@periscan/contract/target-syntax.ts";
 import { ParseError } from "../kit/engine.ts";
 import { findChild, type OspElement } from "./osp-client.ts";
@@ -17,6 +18,8 @@ export interface ScanResult {
   qod: string;
   uri: string;
   text: string;
+  /** What a report calls it, for where it has no score. */
+  level?: ThreatLevel;
 }
 
 /** Whether a test told it, of what it saw. */
@@ -64,7 +67,7 @@ function readCount(scan: OspElement): number {
 }
 
 function readResult({ name: element, attributes, text }: OspElement): ScanResult {
-  const type = types[attributes.type ?? ""];
+  const type = Object.hasOwn(types, attributes.type ?? "") ? types[attributes.type ?? ""] : undefined;
   if (element !== "result" || !type) throw new ParseError(`The scanner has a result of a type that is not known: ${String(attributes.type).slice(0, 50)}.`);
   const { host = "", hostname = "", port = "", test_id = "", name = "", severity = "", qod = "", uri = "" } = attributes;
   const address = host === "" ? "" : parseAddress(host);
@@ -75,7 +78,7 @@ function readResult({ name: element, attributes, text }: OspElement): ScanResult
     // The scanner escapes what is in attributes once more than XML does.
     hostname: unescapeOnce(hostname).slice(0, 500),
     // Results of the scan as a whole have a space for a port.
-    port: readPort(port.trim()),
+    port: requirePort(port.trim()),
     oid: readOid(test_id),
     name: unescapeOnce(name).slice(0, 500),
     severity: severity.slice(0, 20),
@@ -85,19 +88,25 @@ function readResult({ name: element, attributes, text }: OspElement): ScanResult
   };
 }
 
-export function readPort(text: string): string {
-  if (text === "" || /^(general|package|\d{1,5})(\/[A-Za-z0-9-]{1,20})?$/.test(text)) {
-    if (/^\d/.test(text) && !(Number.parseInt(text, 10) <= 65_535)) throw new ParseError(`A result has a port that is none: ${text}.`);
-    return text;
-  }
-  throw new ParseError(`A result has a port that is none: ${text.slice(0, 50)}.`);
+function requirePort(text: string): string {
+  const port = readPort(text);
+  if (port === undefined) throw new ParseError(`A result has a port that is none: ${text.slice(0, 50)}.`);
+  return port;
+}
+
+/** The port as it is written; undefined where it is none. */
+export function readPort(text: string): string | undefined {
+  if (text !== "" && !/^(general|package|\d{1,5})(\/[A-Za-z0-9-]{1,20})?$/.test(text)) return undefined;
+  return /^\d/.test(text) && Number.parseInt(text, 10) > 65_535 ? undefined : text;
+}
+
+function readOid(text: string): string {
+  if (!isTestId(text)) throw new ParseError("A result has a test whose id is none.");
+  return text;
 }
 
 /** Most are dotted numbers; a report may have a name in their place. */
-export function readOid(text: string): string {
-  if (text.length > 200 || /[^\x20-\x7e]/.test(text)) throw new ParseError("A result has a test whose id is none.");
-  return text;
-}
+export const isTestId = (text: string): boolean => text.length <= 200 && !/[^\x20-\x7e]/.test(text);
 
 const entities: Record<string, string> = { "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&" };
 const unescapeOnce = (text: string): string => text.replace(/&(lt|gt|quot|apos|amp);/g, (entity) => entities[entity] ?? entity);
@@ -120,6 +129,8 @@ export interface TestFacts {
   vector: string;
   cves: string[];
   urls: string[];
+  /** Numbers of Bugtraq, which old reports have. */
+  bids?: string[];
 }
 
 const mostReferences = 150;

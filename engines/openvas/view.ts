@@ -9,9 +9,10 @@ export const Detail = z.object({
   oid: Word,
   /** Such as `8080/tcp`, or `general/tcp` for what has no port. */
   port: Word,
-  cvss: z.object({ score: z.number().min(0).max(10), vector: Word.optional() }),
-  /** Quality of detection in percent: how far the test may be trusted. */
-  qod: z.int().min(0).max(100),
+  /** The score is absent where a report has a level alone. */
+  cvss: z.object({ score: z.number().min(0).max(10).optional(), vector: Word.optional() }),
+  /** Quality of detection in percent: how far the test may be trusted; absent where a report does not say it. */
+  qod: z.int().min(0).max(100).optional(),
   qodType: Word.optional(),
   family: Word.optional(),
   cves: z.array(Word).max(200),
@@ -31,8 +32,8 @@ export function view(value: unknown): Block[] {
   const { oid, port, cvss, qod, qodType, family, cves, method, outputs, solution, solutionType } = parsed.data;
   const rows: [string, string][] = [
     ["Port", port.startsWith("general/") ? `none in particular (${port})` : port],
-    ["CVSS", cvss.vector === undefined ? cvss.score.toFixed(1) : `${cvss.score.toFixed(1)} (${cvss.vector})`],
-    ["Quality of detection", qodType === undefined ? `${qod} %` : `${qod} % (${qodType.replaceAll("_", " ")})`],
+    ["CVSS", `${cvss.score?.toFixed(1) ?? "not known"}${cvss.vector === undefined ? "" : ` (${cvss.vector})`}`],
+    ["Quality of detection", `${qod === undefined ? "not known" : `${qod} %`}${qodType === undefined ? "" : ` (${qodType.replaceAll("_", " ")})`}`],
   ];
   if (cves.length > 0) rows.push(["CVE", cves.join("\n")]);
   rows.push(["Test", oid]);
