@@ -2,42 +2,64 @@ import { createHash } from "node:crypto";
 import type { Detection, Outcome } from "@periscan/contract/outcome.ts";
 import { ParseError } from "../kit/engine.ts";
 import { parseWhole, readWhole } from "../kit/read-whole.ts";
+import { createTally, type Tally } from "../kit/tally.ts";
 import { clip } from "./clean-text.ts";
 import { type Coverage, formatScope, joinMarks, ruleOf } from "./coverage.ts";
 import { excerptMessage } from "./excerpt.ts";
 import { readPlace } from "./origin.ts";
 import { assessAlert, confidenceNames, riskNames } from "./threat-levels.ts";
 import type { Detail, Instance } from "./view.ts";
-import { fromParagraphs, Report, type ReportAlert, type ReportInstance, ReportSite } from "./zap-report.ts";
+import {
+  type AlertFault,
+  fromParagraphs,
+  type Report,
+  type ReportAlert,
+  type ReportInstance,
+  type ReportSite,
+  readReport,
+  readWrittenSite,
+} from "./zap-report.ts";
 
 const maxReportMegabytes = 128;
 
 /** Each site of a report of ZAP's, or of ours. Throws ParseError where the file is cut off, is none, or names no site: ZAP then looked at nothing. */
 export async function* readZapJson(chunks: AsyncIterable<Uint8Array>): AsyncIterable<{ address: string; outcome: Outcome }> {
-  for (const site of (await parseReport(chunks)).site) yield { address: site["@name"], outcome: readSite(site) };
+  for (const site of (await parseReport(chunks)).sites) yield { address: site["@name"], outcome: readSite(site) };
 }
 
 /** The report before its sites are read. */
 export async function parseReport(chunks: AsyncIterable<Uint8Array>): Promise<Report> {
-  const report = Report.safeParse(parseWhole(await readWhole(chunks, maxReportMegabytes)));
-  if (!report.success) throw new ParseError(`This is not a JSON report of ZAP's with a site in it: ${describeIssue(report.error)}`, { cause: report.error });
-  return report.data;
+  return readReport(parseWhole(await readWhole(chunks, maxReportMegabytes)), "a JSON report");
 }
 
 /** One site's entry of a report, as `run` makes it. */
-export function readSiteText(text: string): Outcome {
-  const site = ReportSite.safeParse(parseWhole(text));
-  if (!site.success) throw new ParseError(`What ZAP said of this site cannot be read: ${describeIssue(site.error)}`, { cause: site.error });
-  return readSite(site.data);
-}
+export const readSiteText = (text: string): Outcome => readSite(readWrittenSite(parseWhole(text)));
 
-const describeIssue = ({ issues }: { issues: { path: PropertyKey[]; message: string }[] }) =>
-  `${issues[0]?.path.map(String).join(".").slice(0, 100)}: ${issues[0]?.message.slice(0, 200)}.`;
-
-export function readSite(site: ReportSite): Outcome {
+/** What a report tells of one site; `tally` counts its alerts. */
+export function readSite(site: ReportSite, tally: Tally = createTally()): Outcome {
   const alerts = site.alerts.filter(({ confidence }) => confidence !== falsePositive);
   const coverage = site.periscan?.coverage ?? guessCoverage(site, alerts);
   const detections = mergeAlerts(alerts).map((alert) => readAlert(alert, coverage, site.periscan?.scopes ?? {}));
+  countAlerts(site, { kept: alerts.length, told: detections.length }, tally);
+  return doubtFaults(tellSite(site, coverage, detections), site.faults);
+}
+
+function countAlerts({ alerts, faults }: ReportSite, { kept, told }: { kept: number; told: number }, tally: Tally): void {
+  tally.read(alerts.length + faults.length);
+  tally.join(kept - told);
+  if (alerts.length > kept) tally.leaveOut("called false positives in ZAP", alerts.length - kept);
+  for (const { field } of faults) tally.leaveOut(`alerts whose ${field} cannot be read`);
+}
+
+/** What could not be read may be a risk: the site is not known whole. */
+function doubtFaults(outcome: Outcome, faults: AlertFault[]): Outcome {
+  if (faults.length === 0) return outcome;
+  const some = faults.slice(0, 5).map(({ text }) => text);
+  const which = `${faults.length.toLocaleString("en")} of the site's alerts could not be read. ${some.join(" ")}${faults.length > some.length ? " …" : ""}`;
+  return { ...outcome, kind: "partial", reason: `${outcome.reason === undefined ? "" : `${outcome.reason} `}${which}`.slice(0, 2000) };
+}
+
+function tellSite(site: ReportSite, coverage: Coverage, detections: Detection[]): Outcome {
   if (site.periscan) {
     const { outcome, reason, notes } = site.periscan;
     if (outcome === "partial" && reason === undefined) throw new ParseError("A part of a report is partial and does not say why.");
@@ -60,7 +82,7 @@ export const reportNote = "A report of ZAP's says what was found and not what wa
 
 /** A report that does not say what was looked at was at least where its alerts are. */
 function guessCoverage(site: ReportSite, alerts: ReportAlert[]): Coverage {
-  const places = new Set(alerts.flatMap(({ instances }) => instances.map(({ uri }) => readPlace(uri))));
+  const places = new Set(alerts.flatMap(listPlaces));
   return {
     origin: site["@name"],
     path: "",
@@ -74,6 +96,9 @@ function guessCoverage(site: ReportSite, alerts: ReportAlert[]): Coverage {
   };
 }
 
+/** A place that is not known is none: what was seen there is not gone because another page was looked at. */
+const listPlaces = ({ instances }: ReportAlert): string[] => instances.flatMap(({ uri }) => (uri === "" ? [] : [readPlace(uri)]));
+
 interface MergedAlert extends ReportAlert {
   key: string;
 }
@@ -83,9 +108,6 @@ interface MergedAlert extends ReportAlert {
  * plugin stands for its one alert, as in a scan; only where it has several names does the name make the difference.
  */
 function mergeAlerts(alerts: ReportAlert[]): MergedAlert[] {
-  for (const { alertRef, pluginid, name, instances } of alerts)
-    if (fromParagraphs(name) === "" || instances.length === 0)
-      throw new ParseError(`The report's alert ${alertRef || pluginid} has no name, or no place where it was seen.`);
   const plugins = [...Map.groupBy(alerts, ({ pluginid }) => pluginid)];
   const ambiguous = new Set(plugins.filter(([id, same]) => id === byHand || new Set(same.map(({ name }) => name)).size > 1).map(([id]) => id));
   const refer = ({ alertRef, pluginid, name }: ReportAlert) => alertRef || (ambiguous.has(pluginid) ? `${pluginid}-${digest(name)}` : pluginid);
@@ -102,16 +124,17 @@ const byHand = "-1";
 /** Names of one plugin often begin alike: cut to what a reference has room for, they would be one. */
 const digest = (name: string): string => createHash("sha256").update(fromParagraphs(name)).digest("hex").slice(0, 12);
 
-const countInstances = ({ instances, count }: ReportAlert): number => Math.max(instances.length, Number(count ?? 0));
+const countInstances = ({ instances, count }: ReportAlert): number => Math.max(1, instances.length, Number(count ?? 0));
 
 function readAlert(alert: MergedAlert, coverage: Coverage, scopes: Record<string, string>): Detection {
   const { key } = alert;
   const risk = Number(alert.riskcode);
   const { title, threatLevel, description, solution, references } = assessAlert({ reference: key, pluginId: alert.pluginid, risk });
   const name = clip(fromParagraphs(alert.name), 500);
-  const scope = scopes[key] ?? formatScope({ rule: key, origin: coverage.origin, answered: alert.instances.map(({ uri }) => readPlace(uri)), erred: [] });
+  const known = Object.hasOwn(scopes, key) ? scopes[key] : undefined;
+  const scope = known ?? formatScope({ rule: key, origin: coverage.origin, answered: listPlaces(alert), erred: [] });
   const count = countInstances(alert);
-  const confidence = confidenceNames[Number(alert.confidence)] ?? "";
+  const confidence = alert.confidence === "" ? "" : (confidenceNames[Number(alert.confidence)] ?? "");
   return {
     key,
     scope,
@@ -122,7 +145,7 @@ function readAlert(alert: MergedAlert, coverage: Coverage, scopes: Record<string
     references: references ?? readReferences(alert.reference),
     additional_info: {
       rule: ruleOf(key),
-      confidence,
+      ...(confidence === "" ? {} : { confidence }),
       zap_risk: riskNames[risk] ?? "",
       instances: count,
       ...(Number(alert.cweid) > 0 ? { cwe: `CWE-${Number(alert.cweid)}` } : {}),

@@ -1,6 +1,6 @@
 import { ParseError } from "../kit/engine.ts";
 import { createXmlReader } from "../kit/read-xml.ts";
-import { Report } from "./zap-report.ts";
+import { type Report, readReport } from "./zap-report.ts";
 
 const maxReportBytes = 128 * 1024 ** 2;
 
@@ -9,7 +9,12 @@ type Fields = Record<string, unknown>;
 interface Holder {
   fields: Fields;
   list: Fields[];
+  /** The place that stands in an alert itself: one for each `<uri>`, which what follows belongs to. */
+  place?: Fields;
 }
+
+/** What an alert's place says, in an instance of its own or in the alert. */
+const placeFields = new Set(["uri", "method", "param", "attack", "evidence", "otherinfo", "requestheader", "requestbody", "responseheader", "responsebody"]);
 
 /** The elements that hold others: where each may stand, and what the JSON calls the list of what it holds. */
 const holderKinds: Record<string, { below: string; list: string }> = {
@@ -29,15 +34,7 @@ export async function readZapXml(chunks: AsyncIterable<Uint8Array>): Promise<Rep
     xml.write(chunk);
   }
   xml.end();
-  const report = Report.safeParse(gatherer.report);
-  if (report.success) return report.data;
-  const issue = report.error.issues[0];
-  throw new ParseError(
-    `This is not an XML report of ZAP's with a site in it: ${issue?.path.map(String).join(".").slice(0, 100)}: ${issue?.message.slice(0, 200)}.`,
-    {
-      cause: report.error,
-    },
-  );
+  return readReport(gatherer.report, "an XML report");
 }
 
 /** Makes the same shape as the JSON has: attributes of the report and of a site become `@name`, an element of text a field. */
@@ -62,14 +59,20 @@ function createGatherer() {
         holders.at(-1)?.list.push(fields);
         holders.push({ fields, list });
       }
+      const holder = holders.at(-1);
+      if (holder && name === "uri" && path.at(-1) === "alertitem") {
+        holder.place = {};
+        holder.list.push(holder.place);
+      }
       path.push(name);
     },
     text: (name: string, text: string) => {
-      const fields = holders.at(-1)?.fields;
+      const holder = holders.at(-1);
       // Only what stands right in an alert or an instance.
-      if (!fields || path.at(-1) !== name || (path.at(-2) !== "alertitem" && path.at(-2) !== "instance")) return;
-      const field = fieldNames[name] ?? name;
-      fields[field] = `${fields[field] ?? ""}${text}`;
+      if (!holder || path.at(-1) !== name || (path.at(-2) !== "alertitem" && path.at(-2) !== "instance")) return;
+      const fields = holder.place && placeFields.has(name) ? holder.place : holder.fields;
+      const field = (Object.hasOwn(fieldNames, name) ? fieldNames[name] : undefined) ?? name;
+      fields[field] = `${Object.hasOwn(fields, field) ? fields[field] : ""}${text}`;
     },
     close: (name: string) => {
       path.pop();

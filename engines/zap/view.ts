@@ -13,7 +13,8 @@ export const Detail = z.strictObject({
   rule: z.strictObject({ id: z.string().max(40), name: z.string().max(500), confidence: z.string().max(40) }),
   /** How many places there are, with those that are not listed. */
   count: z.int().min(1),
-  instances: z.array(Instance).min(1).max(50),
+  /** Empty where a report does not say the place. */
+  instances: z.array(Instance).max(50),
   exchanges: z.array(z.strictObject({ url: Text, request: z.string().max(5000), response: z.string().max(5000) })).max(2),
 });
 export type Detail = z.infer<typeof Detail>;
@@ -25,10 +26,11 @@ export function view(value: unknown): Block[] {
   const { rule, count, instances, exchanges } = parsed.data;
   const facts: [string, string][] = [
     ["Rule", `${rule.name} (${rule.id})`],
-    ["Confidence", rule.confidence],
-    ["Seen at", `${count.toLocaleString("en")} ${count === 1 ? "place" : "places"}`],
+    ...(rule.confidence === "" ? [] : ([["Confidence", rule.confidence]] as [string, string][])),
+    ["Seen at", instances.length === 0 ? "not known" : `${count.toLocaleString("en")} ${count === 1 ? "place" : "places"}`],
   ];
-  return [{ type: "facts", rows: facts }, ...exchanges.flatMap(viewExchange), viewInstances(instances, count)];
+  const places = instances.length === 0 ? [] : [viewInstances(instances, count)];
+  return [{ type: "facts", rows: facts }, ...exchanges.flatMap(viewExchange), ...places];
 }
 
 function viewExchange({ url, request, response }: Detail["exchanges"][number]): Block[] {

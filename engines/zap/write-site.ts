@@ -8,7 +8,7 @@ import { refusals } from "./judge-site.ts";
 import { formatOrigin, formatStart, type Origin, readPlace } from "./origin.ts";
 import type { SiteScan } from "./site-task.ts";
 import { confidenceNames, riskNames } from "./threat-levels.ts";
-import { type ReportAlert, type ReportInstance, type ReportSite, toParagraphs } from "./zap-report.ts";
+import { type ReportAlert, type ReportInstance, toParagraphs, type WrittenSite } from "./zap-report.ts";
 
 export interface SiteFacts {
   origin: Origin;
@@ -32,7 +32,7 @@ export function writeSite(scan: SiteScan, facts: SiteFacts): string {
     scope: formatScope({ rule: reference, origin: coverage.origin, ...locate(alerts, places) }),
   }));
   const notes = [...facts.notes, ...scan.notes].map((note) => clip(note, 2000)).slice(0, maxNotes);
-  const site: ReportSite = {
+  const site: WrittenSite = {
     "@name": coverage.origin,
     "@host": facts.origin.host,
     "@port": `${facts.origin.port}`,
