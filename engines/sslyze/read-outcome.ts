@@ -15,8 +15,10 @@ export type PortReport =
   /** SSLyze was stopped before it had said anything, by a limit; `reason` is a sentence that says what to do. */
   | { kind: "stopped"; port: number; reason: string };
 
-interface ReadPort {
+export interface ReadPort {
   port: number;
+  /** Where it was looked at, where that is known. */
+  address?: string;
   server: string;
   startTls: StartTls | undefined;
   state: "complete" | "partial" | "unreachable";
@@ -25,8 +27,16 @@ interface ReadPort {
 }
 
 /** One outcome of the ports of one target: complete where each was looked at to the end, unreachable where none was at all. */
-export function readOutcome(reports: PortReport[], more: { notes?: string[]; left?: number } = {}): Outcome {
-  const ports = reports.map(readReport);
+export const readOutcome = (reports: PortReport[], more: OutcomeFacts = {}): Outcome => tellPorts(reports.map(readReport), more);
+
+interface OutcomeFacts {
+  notes?: string[];
+  /** How many more ports are known than were looked at. */
+  left?: number;
+}
+
+/** The same of ports that were read, each once. */
+export function tellPorts(ports: ReadPort[], more: OutcomeFacts = {}): Outcome {
   const notes = [...(more.notes ?? []), ...tellByPort(ports, ({ look }) => look.notes)].slice(0, 50);
   const troubles = tellByPort(ports, ({ look }) => look.troubles);
   if (more.left) troubles.push(`${more.left} more ports are known to be open. Name them in options.ports, in a scan of their own.`);
@@ -44,21 +54,22 @@ const joinReasons = (troubles: string[]): string => clip(troubles.join(" "), 200
 const tellByPort = (ports: ReadPort[], list: (port: ReadPort) => string[]): string[] =>
   ports.flatMap((port) => list(port).map((text) => clip(`Port ${port.port}: ${text}`, 1500)));
 
-function readReport(report: PortReport): ReadPort {
+export function readReport(report: PortReport): ReadPort {
   if (report.kind === "stopped")
     return { port: report.port, server: "", startTls: undefined, state: "partial", look: { ...startLook(), troubles: [report.reason] }, observations: [] };
   const { port, result, facts } = report;
   const name = result.network_configuration.tls_opportunistic_encryption;
   const startTls = startTlsProtocols.find((protocol) => protocol === name?.toLowerCase());
   const server = clip(result.network_configuration.tls_server_name_indication);
-  if (result.connectivity_status === "ERROR") return { port, server, startTls, ...readFailure(result.connectivity_error_trace, startTls), observations: [] };
+  const place = { port, server, startTls, ...(result.server_location.ip_address === null ? {} : { address: result.server_location.ip_address }) };
+  if (result.connectivity_status === "ERROR") return { ...place, ...readFailure(result.connectivity_error_trace, startTls), observations: [] };
   const look = readPort(result, facts);
   look.decided.add("service");
   if (startTls !== undefined) look.decided.add("starttls");
   const { certificate_info } = result.scan_result;
   const deployments = certificate_info.status === "COMPLETED" ? certificate_info.result.certificate_deployments : [];
   const observations = [observeService(port, startTls, look), ...observeCertificates({ deployments, server, port, at: facts.at })];
-  return { port, server, startTls, state: look.troubles.length === 0 ? "complete" : "partial", look, observations };
+  return { ...place, state: look.troubles.length === 0 ? "complete" : "partial", look, observations };
 }
 
 const observeService = (port: number, startTls: StartTls | undefined, { decided }: PortLook): Observation => {
@@ -110,7 +121,9 @@ function readFailure(trace: string, startTls: StartTls | undefined): Pick<ReadPo
     look.troubles.push("The server speaks nothing newer than SSL 2.0, so nothing else could be looked at.");
     return { state: "partial", look };
   }
-  look.troubles.push(failures[name] ?? `SSLyze could not speak to it: ${said === "" ? "it did not say why" : said}.`);
+  look.troubles.push(
+    (Object.hasOwn(failures, name) ? failures[name] : undefined) ?? `SSLyze could not speak to it: ${said === "" ? "it did not say why" : said}.`,
+  );
   return { state: "unreachable", look };
 }
 

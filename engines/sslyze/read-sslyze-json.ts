@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { ParseError } from "../kit/engine.ts";
-import { Envelope, ServerResult } from "./sslyze-schema.ts";
+import { parseWhole, readWhole } from "../kit/read-whole.ts";
+import { clip } from "./port-look.ts";
+import { Envelope, Location, ServerResult } from "./sslyze-schema.ts";
 
 export interface SslyzeDocument {
   /** Of SSLyze, such as `6.3.1`. */
@@ -11,58 +13,63 @@ export interface SslyzeDocument {
   invalid: { server: string; message: string }[];
 }
 
+/** A server's entry that cannot be read. */
+export interface BrokenServer {
+  /** Where it is, as far as the entry says it. */
+  location?: ServerResult["server_location"];
+  /** A sentence. */
+  message: string;
+}
+
 /** A server's entry is 200 kB, and up to 5 MB with the largest chains that a server can send. */
-const maxBytes = 256 * 1024 ** 2;
+const maxMegabytes = 256;
 const maxDepth = 64;
 
 /**
  * Reads a whole JSON file of SSLyze 6: one of ours or one that SSLyze itself wrote. Throws `ParseError` on a file that is cut off, is not
- * SSLyze's, is of another version, or has a value that is not known here.
+ * SSLyze's, is of another version, or has a value that is not known here; but such a value in one server's entry goes to `onBroken` where that is given.
  */
-export async function readSslyzeJson(output: AsyncIterable<Uint8Array>): Promise<SslyzeDocument> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of output) {
-    bytes += chunk.byteLength;
-    if (bytes > maxBytes) throw new ParseError(`The file has more than ${maxBytes.toLocaleString("en")} bytes.`);
-    chunks.push(chunk);
-  }
-  return parseSslyzeJson(decode(Buffer.concat(chunks)));
-}
-
-function decode(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new ParseError("The file is not UTF-8.", { cause });
-  }
-}
-
-function parseSslyzeJson(text: string): SslyzeDocument {
+export async function readSslyzeJson(output: AsyncIterable<Uint8Array>, onBroken?: (broken: BrokenServer) => void): Promise<SslyzeDocument> {
+  const text = await readWhole(output, maxMegabytes);
   const natives = sliceServers(text);
-  const envelope = check(Envelope, parseJson(text));
+  const envelope = readEnvelope(parseWhole(text));
   if (natives.length !== envelope.server_scan_results.length) throw new ParseError("The file names its list of servers more than once.");
+  const servers: SslyzeDocument["servers"] = [];
+  for (const [index, server] of envelope.server_scan_results.entries()) {
+    const parsed = ServerResult.safeParse(server);
+    if (parsed.success) servers.push({ result: parsed.data, native: natives[index] ?? "" });
+    else if (onBroken) onBroken(describeBroken(server, parsed.error));
+    else throw new ParseError(describeIssue(parsed.error), { cause: parsed.error });
+  }
   return {
     version: envelope.sslyze_version,
     completedAt: new Date(envelope.date_scans_completed),
-    servers: envelope.server_scan_results.map((server, index) => ({ result: check(ServerResult, server), native: natives[index] ?? "" })),
+    servers,
     invalid: envelope.invalid_server_strings.map(({ server_string, error_message }) => ({ server: server_string, message: error_message })),
   };
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new ParseError("The file is not whole JSON.", { cause });
-  }
+const Written = z.object({ sslyze_version: z.string() });
+
+/** The version comes first: another one differs in many places, and none of them is what is wrong. */
+function readEnvelope(value: unknown): z.infer<typeof Envelope> {
+  const version = Written.safeParse(value).data?.sslyze_version;
+  if (version !== undefined && !version.startsWith("6."))
+    throw new ParseError(`The file was written by SSLyze ${clip(version, 50)}; only files of SSLyze 6 can be read.`);
+  const envelope = Envelope.safeParse(value);
+  if (envelope.success) return envelope.data;
+  throw new ParseError(describeIssue(envelope.error), { cause: envelope.error });
 }
 
-function check<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw new ParseError(`This is not a result of SSLyze 6: ${z.prettifyError(parsed.error).slice(0, 500)}`, { cause: parsed.error });
+const Located = z.object({ server_location: Location });
+
+function describeBroken(server: unknown, error: z.ZodError): BrokenServer {
+  const located = Located.safeParse(server);
+  return { message: describeIssue(error), ...(located.success ? { location: located.data.server_location } : {}) };
 }
+
+const describeIssue = ({ issues }: z.ZodError): string =>
+  `This is not a result of SSLyze 6: ${clip(`${issues[0]?.path.map(String).join(".")}: ${issues[0]?.message}`, 400)}.`;
 
 /**
  * The text of each server's entry, cut out and not written anew: keys and serial numbers are larger than JavaScript's numbers. Looks at depth

@@ -106,7 +106,7 @@ const Commands = z.object({
 export type Commands = z.infer<typeof Commands>;
 export type CommandName = keyof Commands;
 
-const Location = z.object({ hostname: Text, port: z.int().min(1).max(65_535), ip_address: Word.nullable() });
+export const Location = z.object({ hostname: Text, port: z.int().min(1).max(65_535), ip_address: Word.nullable() });
 const Network = z.object({ tls_server_name_indication: Text, tls_opportunistic_encryption: Word.nullable() });
 const versions = ["SSL_2_0", "SSL_3_0", "TLS_1_0", "TLS_1_1", "TLS_1_2", "TLS_1_3"] as const;
 
