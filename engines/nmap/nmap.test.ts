@@ -16,7 +16,6 @@ import type { NmapHost } from "./read-nmap-xml.ts";
 import { connectNote, isSilentWhereKnown, joinLooks } from "./read-outcome.ts";
 import { buildArguments } from "./run.ts";
 import { createRunner } from "./runner.ts";
-import { assessPort } from "./threat-levels.ts";
 
 describe("a port list", () => {
   test("is sorted and merged", () => {
@@ -57,32 +56,6 @@ test("the native file of a scan claims no port for a host that was not asked the
   expect(scopeOf("NMAP", [look("22")])).toContain('type="syn" protocol="tcp"');
   expect(scopeOf("NMAP", [look("22", [connectNote])])).toContain('type="connect" protocol="tcp"');
   expect(scopeOf("NMAP", [])).toContain('numservices="0" services=""');
-});
-
-describe("a threat level", () => {
-  const level = (number: number, service?: string, tunnel?: string) =>
-    assessPort({ protocol: "tcp", number, ...(service ? { service } : {}), ...(tunnel ? { tunnel } : {}) }).threatLevel;
-  test("tells a web page from a database, a remote desktop and an open Docker", () => {
-    expect([level(443, "http", "ssl"), level(80, "http"), level(3389, "ms-wbt-server"), level(5432, "postgresql"), level(2375, "docker")]).toEqual([
-      "NONE",
-      "LOW",
-      "HIGH",
-      "HIGH",
-      "CRITICAL",
-    ]);
-  });
-  test("goes by the service before the port, and by the port where the service is silent", () => {
-    expect(level(5432, "ssh")).toBe("LOW");
-    expect(level(2222, "telnet")).toBe(level(23));
-    expect(level(5432)).toBe("HIGH");
-    expect(level(61_234)).toBe("LOW");
-  });
-  test("always says why and what to do", () => {
-    for (const number of Array.from({ length: 10_000 }, (_, index) => index + 1)) {
-      const assessed = assessPort({ protocol: "tcp", number });
-      expect([assessed.description, assessed.solution].every((text) => /\.$/.test(text)) && assessed.references.length > 0, `port ${number}`).toBe(true);
-    }
-  });
 });
 
 const options = (given = {}) => TcpOptions.parse(given);

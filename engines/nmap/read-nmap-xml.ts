@@ -186,7 +186,12 @@ function readPort({ protocol, portid = "" }: Attributes): NmapPort | undefined {
   return { protocol, number, state: "", reason: "" };
 }
 
+/** Nmap's script mqtt-subscribe puts the broker's own words where the service's name belongs. */
+const mosquitto = /^mosquitto version (\S+)$/;
+
 function readService(attributes: Attributes): NmapService {
+  const broker = mosquitto.exec(attributes.name ?? "");
+  if (broker) return readService({ ...attributes, name: "mqtt", product: "Mosquitto", version: broker[1] ?? "" });
   const { name = "unknown", product, version, extrainfo, tunnel, method = "", conf } = attributes;
   return {
     name: clip(name),

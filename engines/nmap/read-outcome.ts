@@ -3,8 +3,8 @@ import type { ScanType } from "@periscan/contract/scan.ts";
 import { formatPorts, hasPort, maxPort, type PortRange, parsePorts } from "../kit/port-list.ts";
 import type { Coverage } from "./coverage.ts";
 import { isUdp, type NmapOptions } from "./options.ts";
-import type { NmapHost, NmapPort, NmapService, Protocol } from "./read-nmap-xml.ts";
-import { assessPort } from "./threat-levels.ts";
+import type { NmapHost, NmapPort, Protocol } from "./read-nmap-xml.ts";
+import { assessPort, isIdentified } from "./threat-levels.ts";
 import type { Detail } from "./view.ts";
 
 export interface RunFacts {
@@ -29,6 +29,7 @@ export function readOutcome(host: NmapHost, run: RunFacts): Outcome {
   const open = host.ports.filter(({ state }) => state === "open");
   const detections = open.map(readDetection);
   const observations = open.map(readObservation);
+  notes.push(...noteNotAsked(open, run));
   if (host.timedOut)
     return {
       kind: "partial",
@@ -77,6 +78,18 @@ export function joinLooks(first: NmapHost, second: NmapHost, run: RunFacts): Out
   };
 }
 
+/** Nmap's own list of ports that its version scan leaves out (`Exclude` of nmap-service-probes): printers print whatever they are sent there. */
+const printerPorts: PortRange[] = [[9100, 9107]];
+
+function noteNotAsked(open: NmapPort[], { options }: RunFacts): string[] {
+  const ports = open.filter(({ protocol, number, service }) => protocol === "tcp" && hasPort(printerPorts, number) && service?.method !== "probed");
+  if (ports.length === 0 || !options.service_detection) return [];
+  const numbers = ports.map(({ number }) => number).join(", ");
+  return [
+    `What listens on ${numbers} was not asked: Nmap leaves the TCP ports 9100 to 9107 out of its version scan, because printers print whatever they are sent.`,
+  ];
+}
+
 const allPorts: PortRange = [1, maxPort];
 
 function describeDown({ upReason }: NmapHost, { options }: RunFacts): string {
@@ -108,11 +121,7 @@ const scopeOf = (protocol: Protocol, port: number): string => `${protocol}/${por
 
 function readDetection(port: NmapPort): Detection {
   const { protocol, number, service } = port;
-  const assessed = assessPort({
-    protocol,
-    number,
-    ...(isDetected(service) ? { service: service.name, ...(service.tunnel ? { tunnel: service.tunnel } : {}) } : {}),
-  });
+  const assessed = assessPort(port);
   const scope = scopeOf(protocol, number);
   const detail: Detail = { protocol, port: number, reason: port.reason, ...(service ? { service } : {}) };
   return {
@@ -120,7 +129,7 @@ function readDetection(port: NmapPort): Detection {
     scope,
     title: `Open ${protocol.toUpperCase()} Port: ${number}`,
     threat_level: assessed.threatLevel,
-    description: `${describeService(port)} ${assessed.description}`,
+    description: `${describeService(port, assessed.usual)} ${assessed.description}`,
     solution: assessed.solution,
     references: assessed.references,
     additional_info: listFacts(port),
@@ -138,26 +147,24 @@ function readObservation({ protocol, number, service }: NmapPort): Observation {
     protocol,
     port: number,
     tls: service?.tunnel === "ssl",
-    ...(isDetected(service) ? { name: service.name } : {}),
+    ...(isIdentified(service) ? { name: service.name } : {}),
     ...(service?.product ? { product: service.product.slice(0, 500) } : {}),
     ...(service?.version ? { version: service.version.slice(0, 500) } : {}),
     cpe: (service?.cpe ?? []).slice(0, 20).map((cpe) => cpe.slice(0, 500)),
   };
 }
 
-/** A name from Nmap's table says only what usually listens there. */
-const isDetected = (service: NmapService | undefined): service is NmapService =>
-  service !== undefined && service.method === "probed" && service.name !== "unknown";
-
-function describeService({ protocol, number, service }: NmapPort): string {
+function describeService({ protocol, number, service }: NmapPort, usual: string | undefined): string {
   const port = `${protocol.toUpperCase()} port ${number} is open`;
-  if (!service || service.name === "unknown") return `${port}; the service did not say what it is.`;
+  const listens = usual === undefined ? "" : ` On this port it is usually ${usual}.`;
+  if (service?.name === "tcpwrapped") return `${port}; the service hung up without a word.${listens}`;
+  if (!service || service.name === "unknown" || (!isIdentified(service) && usual !== undefined))
+    return `${port}; the service did not say what it is.${listens}`;
   const name = service.tunnel === "ssl" ? `${service.name} over TLS` : service.name;
-  if (!isDetected(service)) return `${port}; ${name} usually listens there, but the service did not say what it is.`;
+  if (!isIdentified(service)) return `${port}; ${name} usually listens there, but the service did not say what it is.`;
   const product = [service.product, service.version].filter(Boolean).join(" ");
-  return product === ""
-    ? `${port} and answers as ${name}.`
-    : `${port} and answers as ${name}: ${product}${service.extraInfo ? ` (${service.extraInfo})` : ""}.`;
+  const more = product === "" ? "" : `: ${product}${service.extraInfo ? ` (${service.extraInfo})` : ""}`;
+  return `${port} and answers as ${name}${more}.${listens}`;
 }
 
 function listFacts({ protocol, number, service }: NmapPort): Detection["additional_info"] {
