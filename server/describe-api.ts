@@ -83,14 +83,14 @@ function describeOperation(name: string, { parameters, responses, ...operation }
 
 /**
  * JSON in a parameter is a text to whoever generates a client, which few of them know to make of `content`; what stands in it is `contentSchema` (JSON Schema 2020-12, Validation, 8.5).
- * The format is there because oapi-codegen takes a text with a media type and without a format for a file.
+ * The format is one that no generator knows: oapi-codegen takes a text with a media type and no format for a file, and one of the format `json` for raw JSON.
  */
 function describeJsonText({ content, ...parameter }: Parameter): Parameter {
   const json = content?.["application/json"];
   if (!json) return content ? { ...parameter, content } : parameter;
   return {
     ...parameter,
-    schema: { type: "string", format: "json", maxLength: maxFiltersBytes, contentMediaType: "application/json", contentSchema: json.schema },
+    schema: { type: "string", format: "json-text", maxLength: maxFiltersBytes, contentMediaType: "application/json", contentSchema: json.schema },
   };
 }
 

@@ -64,7 +64,7 @@ describe("openapi.json", () => {
     for (const { schema } of filters)
       expect(schema).toMatchObject({
         type: "string",
-        format: "json",
+        format: "json-text",
         maxLength: maxFiltersBytes,
         contentMediaType: "application/json",
         contentSchema: { type: "object" },
