@@ -41,7 +41,19 @@ const languages: Record<string, (folder: string) => Promise<string[]>> = {
     const maven = (...args: string[]) => run("mvn", ["--batch-mode", "--quiet", ...args], { cwd: folder });
     const copy = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy";
     await maven(copy, "-Dartifact=org.openapitools:openapi-generator-cli:7.25.0:jar", `-DoutputDirectory=${folder}`);
-    const generate = ["generate", "-i", description, "-g", "java", "--library", "native", "-o", join(folder, "client")];
+    const generate = [
+      "generate",
+      "-i",
+      description,
+      "-g",
+      "java",
+      "--library",
+      "native",
+      "--additional-properties",
+      "containerDefaultToNull=true",
+      "-o",
+      join(folder, "client"),
+    ];
     await run("java", ["-jar", "openapi-generator-cli-7.25.0.jar", ...generate], { cwd: folder, maxBuffer: 64 * 1024 ** 2 });
     const libraries = join(folder, "libraries");
     await maven("-f", "client/pom.xml", "-DskipTests", "package", "dependency:copy-dependencies", `-DoutputDirectory=${libraries}`, "-DincludeScope=runtime");
