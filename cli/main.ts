@@ -1,9 +1,12 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Help } from "commander";
+import { addCompletionCommand } from "./commands/completion.ts";
+import { addConfigCommand } from "./commands/config.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addEnginesCommand } from "./commands/engines.ts";
 import { addImportCommand } from "./commands/import.ts";
 import { addKeyCommand } from "./commands/key.ts";
+import { addLogsCommand } from "./commands/logs.ts";
 import { addReportCommands } from "./commands/reports.ts";
 import { addResultsCommand } from "./commands/results.ts";
 import { addRisksCommand } from "./commands/risks.ts";
@@ -12,6 +15,7 @@ import { addScanCommand } from "./commands/scan.ts";
 import { addScansCommand } from "./commands/scans.ts";
 import { addSchedulesCommand } from "./commands/schedules.ts";
 import { addSourcesCommand } from "./commands/sources.ts";
+import { addStatusCommand } from "./commands/status.ts";
 import { addTargetsCommand } from "./commands/targets.ts";
 import { addTestCommand } from "./commands/test.ts";
 import { addWebhooksCommand } from "./commands/webhooks.ts";
@@ -37,6 +41,7 @@ Examples:
 Environment:
   PERISCAN_DATA        the data folder (root: /var/lib/periscan, others: ~/.local/share/periscan)
   PERISCAN_SERVER      use this server instead of the platform on this machine, with PERISCAN_API_KEY
+  PERISCAN_CONFIG      the file of settings; \`periscan config\` shows what counts
   DATABASE_URL         use this PostgreSQL instead of the embedded one (serve, key, workspace)`,
   );
 
@@ -52,10 +57,14 @@ for (const add of [
   addImportCommand,
   addSourcesCommand,
   addRoleCommands,
+  addStatusCommand,
+  addLogsCommand,
   addEnginesCommand,
   addKeyCommand,
   addWorkspaceCommand,
   addDoctorCommand,
+  addConfigCommand,
+  addCompletionCommand,
   addTestCommand,
 ])
   add(program);

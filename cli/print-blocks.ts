@@ -23,7 +23,9 @@ function drawBlock(block: Block): string[] {
 }
 
 /** A value of several lines keeps its column. */
-function drawFacts(rows: [string, string][]): string[] {
-  const width = Math.max(...rows.map(([name]) => name.length));
-  return rows.flatMap(([name, value]) => splitLines(value).map((line, index) => `${paint("gray", cleanLine(index === 0 ? name : "").padEnd(width))}  ${line}`));
+function drawFacts(rows: string[][]): string[] {
+  const width = Math.max(...rows.map(([name = ""]) => name.length));
+  return rows.flatMap(([name = "", value = ""]) =>
+    splitLines(value).map((line, index) => `${paint("gray", cleanLine(index === 0 ? name : "").padEnd(width))}  ${line}`),
+  );
 }

@@ -1,9 +1,11 @@
 import { ApiError, ConnectionError } from "@periscan/sdk/client.ts";
+import { UnansweredError } from "./fail-on.ts";
 import { cleanLine, paint } from "./print.ts";
 import { UserError } from "./user-error.ts";
 
-/** Says what went wrong on standard error and answers the exit code: 2 where the request was at fault, else 1. */
+/** Says what went wrong on standard error and answers the exit code: 2 where the request was at fault, else 1, or 3 where 1 has another meaning. */
 export function reportError(error: unknown): number {
+  if (error instanceof UnansweredError) return reportError(error.cause) === 2 ? 2 : 3;
   if (error instanceof UserError) return say(error.message, error.exitCode);
   if (error instanceof ApiError) return say(cleanLine(error.message), error.status === 400 ? 2 : 1);
   if (error instanceof ConnectionError) return say(error.message, 1);

@@ -5,6 +5,7 @@ import { type Client, ConnectionError, createClient } from "@periscan/sdk/client
 import { ensureDataFolder, findDataFolder } from "./data-folder.ts";
 import { readLogLevel } from "./log-level.ts";
 import { findRuntime, RuntimeTakenError } from "./runtime-file.ts";
+import { readSettings } from "./settings.ts";
 import type { PlatformSettings } from "./start-platform.ts";
 import { UserError } from "./user-error.ts";
 import { untilInterrupted, watchInterrupts } from "./watch-interrupts.ts";
@@ -19,10 +20,12 @@ export interface Session {
 
 const startingSeconds = 60;
 
-/** The platform of PERISCAN_SERVER, else the one that runs on the data folder, else one of our own. */
+/** The platform of PERISCAN_SERVER or the configuration, else the one that runs on the data folder, else one of our own. */
 export async function openSession(settings: { quiet?: boolean } = {}): Promise<Session> {
-  const { PERISCAN_SERVER: server, PERISCAN_API_KEY: apiKey } = process.env;
+  const { server: chosen, apiKey: key } = readSettings();
+  const [server, apiKey] = [chosen.value, key.value];
   if (server) {
+    if (!apiKey && chosen.from !== "PERISCAN_SERVER") throw new UserError(`${chosen.from} has a server and no api_key: add its key.`, { exitCode: 2 });
     if (!apiKey) throw new UserError("PERISCAN_SERVER is set, and PERISCAN_API_KEY is not: set it to a key of that server.", { exitCode: 2 });
     // `fetch` would say of such a key that the server cannot be reached.
     if (!/^[\x21-\x7e]+$/.test(apiKey.trim())) throw new UserError("PERISCAN_API_KEY has characters that no key has.", { exitCode: 2 });

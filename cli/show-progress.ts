@@ -9,11 +9,14 @@ export interface ProgressDisplay {
 
 const barWidth = 24;
 
-/** A line for each target that is done, above one live line of the whole; nothing where the stream is no terminal. */
+/** A line for each target that is done, above one live line of the whole, whose time goes on between two changes; nothing where the stream is no terminal. */
 export function showProgress(stream: NodeJS.WriteStream): ProgressDisplay {
   if (!stream.isTTY) return { update: () => {}, end: () => {} };
   const shown = new Set<string>();
   const clear = "\r\x1b[2K";
+  let ticking: NodeJS.Timeout | undefined;
+  const draw = (scan: Scan, done: number, lines: string[] = []) =>
+    stream.write(`${clear}${lines.join("")}${cut(describeProgress(scan, done), (stream.columns ?? 80) - 1)}`);
   return {
     update: (scan) => {
       const done = scan.targets.filter(({ outcome }) => outcome !== "pending");
@@ -21,9 +24,14 @@ export function showProgress(stream: NodeJS.WriteStream): ProgressDisplay {
       for (const target of fresh) shown.add(target.target_id);
       const columns = (stream.columns ?? 80) - 1;
       const lines = scan.targets.length === 1 ? [] : fresh.map((target) => `${cut(describeTarget(target), columns)}\n`);
-      stream.write(`${clear}${lines.join("")}${cut(describeProgress(scan, done.length), columns)}`);
+      draw(scan, done.length, lines);
+      clearInterval(ticking);
+      ticking = setInterval(() => draw(scan, done.length), 1000).unref();
     },
-    end: () => stream.write(clear),
+    end: () => {
+      clearInterval(ticking);
+      stream.write(clear);
+    },
   };
 }
 

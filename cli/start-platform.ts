@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "@periscan/server/db/embedded-postgres.ts";
@@ -17,6 +18,8 @@ export interface PlatformSettings {
   /** 0 takes a free one. */
   port: number;
   logLevel: string;
+  /** Takes the log of server and worker in the place of standard error. */
+  log?: { write(lines: string): void };
 }
 
 export interface Platform {
@@ -30,7 +33,7 @@ const embeddedWorker = "embedded worker";
 
 /** Everything on one machine: PostgreSQL, the server in this process, a worker as a child. What dies of it is started again. */
 export async function startPlatform(settings: PlatformSettings): Promise<Platform> {
-  const { dataFolder, host, port, logLevel } = settings;
+  const { dataFolder, host, port, logLevel, log } = settings;
   const runtime = takeRuntime(dataFolder);
   const undo: (() => unknown)[] = [runtime.release];
   const stop = async () => {
@@ -43,18 +46,23 @@ export async function startPlatform(settings: PlatformSettings): Promise<Platfor
     const stopWatching = watchPostgres(postgres, database);
     undo.push(stopWatching);
     const { keyFile, token } = await ensureKeys(postgres.url, dataFolder);
-    const server = await startServer({ databaseUrl: postgres.url, host, port, dataFolder, logLevel, ...readImportLimit() }).catch((cause) => {
-      throw explainListen(cause, settings);
-    });
+    const server = await startServer({ databaseUrl: postgres.url, host, port, dataFolder, logLevel, ...(log ? { log } : {}), ...readImportLimit() }).catch(
+      (cause) => {
+        throw explainListen(cause, settings);
+      },
+    );
     undo.push(() => server.stop());
     undo.push(
-      keepWorker({
-        PERISCAN_SERVER: reachable(server.url),
-        PERISCAN_WORKER_TOKEN: token,
-        PERISCAN_DATA: dataFolder,
-        PERISCAN_WORKER_NAME: embeddedWorker,
-        PERISCAN_LOG_LEVEL: logLevel,
-      }),
+      keepWorker(
+        {
+          PERISCAN_SERVER: reachable(server.url),
+          PERISCAN_WORKER_TOKEN: token,
+          PERISCAN_DATA: dataFolder,
+          PERISCAN_WORKER_NAME: embeddedWorker,
+          PERISCAN_LOG_LEVEL: logLevel,
+        },
+        log,
+      ),
     );
     runtime.announce(reachable(server.url));
     return { url: server.url, keyFile, stop };
@@ -108,13 +116,14 @@ const longestPauseSeconds = 10;
 const stopSeconds = 6;
 
 /** Runs a worker process, and another one when it dies. The channel to it closes with this process, however that ends, and then it ends too. */
-function keepWorker(environment: Record<string, string>): () => Promise<void> {
+function keepWorker(environment: Record<string, string>, log?: PlatformSettings["log"]): () => Promise<void> {
   const stopping = new AbortController();
   let child: ChildProcess | undefined;
   const keep = async () => {
     for (let failures = 0; !stopping.signal.aborted; failures++) {
       const startedAt = performance.now();
-      child = spawn(process.execPath, [workerFile], { stdio: ["ignore", "inherit", "inherit", "ipc"], env: { ...process.env, ...environment } });
+      child = spawn(process.execPath, [workerFile], { stdio: ["ignore", "inherit", log ? "pipe" : "inherit", "ipc"], env: { ...process.env, ...environment } });
+      if (log && child.stderr) createInterface({ input: child.stderr }).on("line", (line) => log.write(`${line}\n`));
       await once(child, "exit").catch(() => {});
       if (performance.now() - startedAt > 60_000) failures = 0;
       await sleep(Math.min(longestPauseSeconds * 1000, 250 * 2 ** failures), undefined, { signal: stopping.signal }).catch(() => {});

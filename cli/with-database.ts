@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { startEmbeddedPostgres } from "@periscan/server/db/embedded-postgres.ts";
 import { ensureDataFolder } from "./data-folder.ts";
 import { explainDatabase } from "./explain-database.ts";
 import { findRuntime, takeRuntime } from "./runtime-file.ts";
@@ -13,6 +12,7 @@ export async function withDatabase<T>(action: (databaseUrl: string) => Promise<T
     });
   const dataFolder = ensureDataFolder();
   const options = { folder: join(dataFolder, "postgres") };
+  const { startEmbeddedPostgres } = await import("@periscan/server/db/embedded-postgres.ts");
   if (findRuntime(dataFolder)) return action((await startEmbeddedPostgres(options)).url);
   const interrupted = watchInterrupts();
   const runtime = takeRuntime(dataFolder);

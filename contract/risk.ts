@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { Block } from "./block.ts";
+import { acceptanceReasons, threatLevels as levels } from "./words.ts";
 
 /** From worst to least; `NONE` is information without a threat. */
-export const ThreatLevel = z.enum(["CRITICAL", "HIGH", "MEDIUM", "LOW", "NONE"]).meta({ id: "ThreatLevel" });
+export const ThreatLevel = z.enum(levels).meta({ id: "ThreatLevel" });
 export type ThreatLevel = z.infer<typeof ThreatLevel>;
 export const threatLevels = ThreatLevel.options;
 
@@ -28,7 +29,7 @@ export const AcceptanceKind = z.enum(["accepted", "false_positive"]).meta({ id: 
 export type AcceptanceKind = z.infer<typeof AcceptanceKind>;
 
 export const AcceptanceReason = z
-  .enum(["business_need", "compensating_control", "fix_planned", "low_impact", "not_present", "fix_backported", "not_affected"])
+  .enum(acceptanceReasons)
   .describe(
     "Of `accepted`: business_need, compensating_control, fix_planned, low_impact. Of `false_positive`: not_present, fix_backported (the version looks old, its fix is in), not_affected (the weak part is not used).",
   )

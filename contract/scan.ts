@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { OutcomeKind } from "./outcome.ts";
 import { Tag } from "./target.ts";
+import { scanStates, scanTypes } from "./words.ts";
 
 /** Every scan type of the v1 API: each has its engine. Which of them this installation can run depends on its workers. */
-export const ScanType = z.enum(["NMAP", "NMAP_UDP", "SSLYZE", "OPENVAS", "OWASP_ZAP", "OWASP_ZAP_ACTIVE", "NUCLEI"]).meta({ id: "ScanType" });
+export const ScanType = z.enum(scanTypes).meta({ id: "ScanType" });
 export type ScanType = z.infer<typeof ScanType>;
 
 export const isScanType = (text: string): text is ScanType => ScanType.safeParse(text).success;
@@ -17,7 +18,7 @@ export const EngineContent = z
   .meta({ id: "EngineContent" });
 export type EngineContent = z.infer<typeof EngineContent>;
 
-export const ScanState = z.enum(["QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "OVER_LIMIT"]).meta({ id: "ScanState" });
+export const ScanState = z.enum(scanStates).meta({ id: "ScanState" });
 export type ScanState = z.infer<typeof ScanState>;
 
 /** A state that never changes again. */

@@ -53,15 +53,21 @@ export function parseAddress(text: string): string | undefined {
 const withoutBrackets = (text: string): string => /^\[(.*:.*)\]$/.exec(text)?.[1] ?? text;
 
 function parseName(text: string): string | undefined {
-  // Only characters of a name in any script: `domainToASCII` would decode percent signs and cut at some others.
-  if (!/^[\p{L}\p{M}\p{N}._\u3002\uff0e\uff61-]+$/u.test(text)) return undefined;
-  const name = domainToASCII(text).replace(/\.$/, "");
+  // Of ASCII only what stands in names: `domainToASCII` would decode percent signs and cut at some others. Of the rest whatever is seen, symbols too (UTS 46 has
+  // them, IDNA 2008 has not), and the joiners that some scripts need, whose places `domainToASCII` checks.
+  if (!/^([A-Za-z0-9._-]|[^\p{ASCII}\p{C}\p{Z}]|[\u200c\u200d])+$/u.test(text)) return undefined;
+  const ascii = domainToASCII(text);
+  // A character that only becomes a dot (`⒈`, `㏂`) would name a host that nobody reads there.
+  if (countMatches(ascii, /\./g) !== countMatches(text, /[.\u3002\uff0e\uff61]/g)) return undefined;
+  const name = ascii.replace(/\.$/, "");
   if (name === "" || name.length > 253) return undefined;
   const labels = name.split(".");
   if (!labels.every((label) => /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/.test(label))) return undefined;
   // A last label of digits is an address to some resolvers (`0x7f.1`, `2130706433`), and `192.0.2.1-20` is a range to a reader: neither is a name.
   return /^([\d-]+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? "") ? undefined : name;
 }
+
+const countMatches = (text: string, pattern: RegExp): number => text.match(pattern)?.length ?? 0;
 
 function parseHost(text: string): string | undefined {
   return parseAddress(withoutBrackets(text)) ?? parseName(text);
@@ -78,7 +84,7 @@ function parseUrl(text: string): ParseResult {
   // The URL parser takes `http://0x7f.1/` for 127.0.0.1 and drops tabs and newlines: look at the host as it was written.
   const written = /^https?:\/\/(?:[^/?#@\\]*@)?(\[[^\]]*\]|[^/?#:\\]*)(?::\d*)?(?:[/?#]|$)/i.exec(text)?.[1] ?? "";
   const host = parseHost(written);
-  if (!host || /[\s\p{C}\\]/u.test(text) || !URL.canParse(text)) return refuse(text, "is not a URL that can be scanned");
+  if (!host || /[\s\p{C}\\]/u.test(text.replace(written, "")) || !URL.canParse(text)) return refuse(text, "is not a URL that can be scanned");
   const url = new URL(text);
   if (/^https?:\/\/[^/?#]*@/i.test(text))
     return refuse(hideLogin(text), "has a user name or password in it; leave it out, and set a login of the target (PUT /v1/targets/:id/auth)");

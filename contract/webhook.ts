@@ -1,12 +1,11 @@
 import { z } from "zod";
+import { eventTypes } from "./words.ts";
 
 /**
  * What a webhook can hear of. The first four are the documented ones; the three after them are their older names, and come as events of their own
  * to whoever subscribes to them.
  */
-export const EventType = z
-  .enum(["scan.created", "scan.updated", "risk.created", "risk.updated", "scan.succeeded", "risk.opened", "risk.closed"])
-  .meta({ id: "EventType" });
+export const EventType = z.enum(eventTypes).meta({ id: "EventType" });
 export type EventType = z.infer<typeof EventType>;
 
 /** What a webhook hears that does not say what it wants. */

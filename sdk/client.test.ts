@@ -112,6 +112,23 @@ test("a server that stays away is given up after six tries, and an aborted wait 
   expect(busy.asked).toHaveLength(6);
 });
 
+test("onChange hears of the scan at first and of each change, not of each look", async () => {
+  const at = (state: string, progress: number) => [200, { data: { id: "s1", state, progress } }] as Answer;
+  await using scripted = await startScripted([at("QUEUED", 0), at("QUEUED", 0), at("RUNNING", 0), at("RUNNING", 40), at("RUNNING", 40), at("SUCCEEDED", 100)]);
+  const heard: string[] = [];
+  await scripted.client.waitForScan("s1", { intervalMilliseconds: 1, onChange: ({ state, progress }) => heard.push(`${state} ${progress}`) });
+  expect(heard).toEqual(["QUEUED 0", "RUNNING 0", "RUNNING 40", "SUCCEEDED 100"]);
+  expect(scripted.asked).toHaveLength(6);
+});
+
+test("a server without a scheme is named before anything is sent", () => {
+  for (const server of ["127.0.0.1:7700", "localhost:7700", "periscan.example", "ftp://periscan.example", "//periscan.example", ""])
+    expect(() => createClient({ server, apiKey: "k" }), server).toThrow(
+      new TypeError(`server must be an address that begins with http:// or https://, such as http://127.0.0.1:7700; it is ${JSON.stringify(server)}`),
+    );
+  expect(() => createClient({ server: "HTTPS://periscan.example", apiKey: "k" })).not.toThrow();
+});
+
 test("a list is fetched page by page, as far as it is read", async () => {
   await using scripted = await startScripted([
     [200, { data: [{ id: "1" }, { id: "2" }], next_page_token: "t" }],

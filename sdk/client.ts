@@ -88,10 +88,12 @@ export interface SendOnce {
 }
 
 /**
- * A client of the v1 API. What is safe to repeat (reads, and what has an `Idempotency-Key`) is tried again when the server is away for a moment or says to come again;
+ * A client of the v1 API. Throws a TypeError for a server without http:// or https://. What is safe to repeat (reads, and what has an `Idempotency-Key`) is tried again when the server is away for a moment or says to come again;
  * anything else is sent once.
  */
 export function createClient({ server, apiKey, fetch = globalThis.fetch }: ClientSettings) {
+  if (!URL.canParse(server) || !/^https?:\/\//i.test(server))
+    throw new TypeError(`server must be an address that begins with http:// or https://, such as http://127.0.0.1:7700; it is ${JSON.stringify(server)}`);
   async function send(method: string, path: string, { body, query, signal, idempotencyKey }: Call = {}): Promise<Response> {
     const url = new URL(path, server);
     for (const [name, value] of Object.entries(query ?? {})) url.searchParams.set(name, value);
@@ -272,11 +274,13 @@ export function createClient({ server, apiKey, fetch = globalThis.fetch }: Clien
       endRotation: (id: string) => read<Webhook>("DELETE", `${byId("webhooks", id)}/previous-secret`),
     },
     notifications: receiversOf<Notification, NewNotification, NotificationUpdate>("notifications"),
-    /** Resolves once the scan's state is final. `onChange` hears of every look at it. */
+    /** Resolves once the scan's state is final. `onChange` hears of the scan as it is at first, and then of each change. */
     waitForScan: async (id: string, { onChange, signal, intervalMilliseconds = 500 }: WaitSettings = {}): Promise<Scan> => {
-      for (;;) {
+      for (let known = ""; ; ) {
         const scan = await scans.get(id, signal);
-        onChange?.(scan);
+        const seen = JSON.stringify(scan);
+        if (seen !== known) onChange?.(scan);
+        known = seen;
         if (endStates.has(scan.state)) return scan;
         await pause(intervalMilliseconds, signal);
       }

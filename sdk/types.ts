@@ -7,6 +7,7 @@ export type NewScan = Schemas["NewScan"];
 export type Scan = Schemas["Scan"];
 export type ScanState = Schemas["ScanState"];
 export type ScanType = Schemas["ScanType"];
+export type Block = Schemas["Block"];
 export type Risk = Schemas["Risk"];
 export type RiskStatus = Schemas["RiskStatus"];
 export type ThreatLevel = Schemas["ThreatLevel"];

@@ -25,7 +25,7 @@ import { addTargetRoutes } from "./api/targets.ts";
 import { addWebhookRoutes } from "./api/webhooks.ts";
 import { addWorkerRoutes } from "./api/worker.ts";
 import { ApiError } from "./api-error.ts";
-import { describeOnce } from "./describe-api.ts";
+import { describeOnce, printDescription, tags } from "./describe-api.ts";
 import { handleClientError } from "./handle-client-error.ts";
 import { createNotFoundHandler, handleError } from "./handle-error.ts";
 import { measureRequests } from "./metrics.ts";
@@ -35,6 +35,8 @@ import type { Services } from "./services.ts";
 /** From its first byte to its last: the largest import over a slow line. Without a limit a sender of single bytes holds a connection for ever. */
 const slowestRequestMilliseconds = 3600_000;
 const bodyLimitBytes = 4 * 1024 * 1024;
+/** Address and headers of one request together: the longest `filters` with every byte percent-encoded (page.ts), and as much again as Node gives to all of it. */
+const maxHeaderBytes = 64 * 1024;
 
 /** The HTTP server with every operation, not yet listening. */
 export async function buildApp(services: Services): Promise<FastifyInstance> {
@@ -53,7 +55,7 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
     frameworkErrors: handleError,
     clientErrorHandler: handleClientError,
     // Node would refuse one without `Host` with an empty answer; refuseUnreadable does it with a sentence.
-    http: { requireHostHeader: false },
+    http: { requireHostHeader: false, maxHeaderSize: maxHeaderBytes },
     requestTimeout: slowestRequestMilliseconds,
   }) as unknown as FastifyInstance;
   app.setValidatorCompiler(validatorCompiler);
@@ -172,6 +174,7 @@ async function addDocumentation(app: FastifyInstance): Promise<void> {
         license: { name: "Apache-2.0", identifier: "Apache-2.0" },
       },
       servers: [{ url: "/" }],
+      tags,
       components: {
         securitySchemes: {
           key: { type: "apiKey", in: "header", name: "X-HOSTEDSCAN-API-KEY" },
@@ -187,7 +190,11 @@ async function addDocumentation(app: FastifyInstance): Promise<void> {
   await app.register(fastifySwaggerUi, { routePrefix: "/docs", uiConfig: { persistAuthorization: true }, theme });
   // Whoever opens the address in a browser finds what it can do.
   app.get("/", { schema: { hide: true } }, (_request, reply) => reply.redirect("/docs"));
-  app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
+  let description: string | undefined;
+  app.get("/openapi.json", { schema: { hide: true } }, async (_request, reply) => {
+    description ??= printDescription(app.swagger());
+    return reply.type("application/json; charset=utf-8").send(description);
+  });
 }
 
 /** Whether a listening address is loopback alone. A name counts only as `localhost`: any other may come to mean another address. */

@@ -1,5 +1,6 @@
 import pino from "pino";
 import { buildApp } from "./app.ts";
+import { printDescription } from "./describe-api.ts";
 import type { Services } from "./services.ts";
 
 /** The API's description as `openapi.json` keeps it. Needs neither a database nor a queue: the routes only close over the services. */
@@ -7,7 +8,7 @@ export async function describeOpenApi(): Promise<string> {
   const app = await buildApp({ log: pino({ level: "silent" }), http: { corsOrigins: [], sampleData: true } } as unknown as Services);
   await app.ready();
   try {
-    return `${JSON.stringify(app.swagger(), null, 2)}\n`;
+    return printDescription(app.swagger());
   } finally {
     await app.close();
   }

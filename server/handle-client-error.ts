@@ -3,7 +3,7 @@ import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 
 const known: Record<string, [status: number, code: string, message: string]> = {
-  HPE_HEADER_OVERFLOW: [431, "request.headers_too_large", "The address and the headers together are larger than 16 KiB."],
+  HPE_HEADER_OVERFLOW: [431, "request.headers_too_large", "The address and the headers together are larger than 64 KiB."],
   ERR_HTTP_REQUEST_TIMEOUT: [408, "request.timeout", "The request did not come to its end in time."],
 };
 const unreadable: [number, string, string] = [400, "request.invalid", "This is no request of HTTP/1.1 that can be read."];

@@ -37,6 +37,9 @@ export function makePage<R extends { id: string }, T>(rows: R[], pageSize: numbe
   return rows.length > pageSize && last ? { data, next_page_token: Buffer.from(last.id).toString("base64url") } : { data };
 }
 
+/** So long may the JSON of `filters` be, in bytes of UTF-8: with every byte percent-encoded it fits into what the server takes of an address (app.ts). It is about 400 ids. */
+export const maxFiltersBytes = 16_000;
+
 /**
  * The `filters` of a list. Clients send a JSON object in one parameter, or bracket parameters (`filters[status][]=OPEN`); each value is an
  * array (any of) or a single value. An unknown key is refused by name.
@@ -48,7 +51,9 @@ export function filtersQuery<S extends Record<string, z.ZodType<string>>>(keys: 
   return z
     .preprocess(parseJson, z.strictObject(shape).default({} as never))
     .meta({ "x-consume": "application/json" })
-    .describe(`A JSON object, or bracket parameters. Keys: ${Object.keys(keys).join(", ")}; each an array of values, any of which may match.`);
+    .describe(
+      `A JSON object, or bracket parameters. Keys: ${Object.keys(keys).join(", ")}; each an array of values, any of which may match. At most ${maxFiltersBytes.toLocaleString("en")} bytes of UTF-8.`,
+    );
 }
 
 const anyOf = <V extends z.ZodType<string>>(value: V) => z.preprocess(toArray, z.array(value).min(1).max(500)) as unknown as z.ZodType<z.infer<V>[]>;
@@ -63,10 +68,14 @@ function toArray(value: unknown): unknown {
 
 function parseJson(value: unknown, context: z.RefinementCtx): unknown {
   if (typeof value !== "string") return value;
+  const refuse = (message: string) => {
+    context.addIssue({ code: "custom", message });
+    return z.NEVER;
+  };
+  if (Buffer.byteLength(value) > maxFiltersBytes) return refuse(`has more than ${maxFiltersBytes.toLocaleString("en")} bytes; ask in several requests`);
   try {
     return JSON.parse(value);
   } catch {
-    context.addIssue({ code: "custom", message: 'is not JSON; send an object such as {"status":["OPEN"]}' });
-    return z.NEVER;
+    return refuse('is not JSON; send an object such as {"status":["OPEN"]}');
   }
 }

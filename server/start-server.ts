@@ -40,6 +40,8 @@ export interface ServerSettings extends LimitSettings {
   port: number;
   dataFolder: string;
   logLevel?: string;
+  /** Takes the log in the place of standard error, line by line. */
+  log?: { write(line: string): void };
   /** Where requests to addresses that users give may go; the environment says it where this is absent. */
   outgoing?: OutgoingPolicy;
   /** The environment says it where this is absent. */
@@ -64,7 +66,7 @@ export interface RunningServer {
 export async function startServer(settings: ServerSettings): Promise<RunningServer> {
   const log = pino(
     { name: "server", level: settings.logLevel ?? "info", serializers: { err: shortenError, cause: shortenError } },
-    pino.destination({ dest: 2, sync: true }),
+    settings.log ?? pino.destination({ dest: 2, sync: true }),
   );
   const http = settings.http ?? readHttpSettings(process.env);
   const limits = readLimitSettings(settings);

@@ -10,8 +10,8 @@ const sdkFolder = fileURLToPath(new URL("../sdk", import.meta.url));
 export async function installSdk(folder: string): Promise<void> {
   writeFileSync(`${folder}/package.json`, '{ "type": "module", "private": true }\n');
   const quiet = ["--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"];
-  const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", folder, ...quiet], { cwd: sdkFolder });
-  // The build may print before it.
-  const [{ filename }] = JSON.parse(stdout.slice(stdout.indexOf("[\n"))) as [{ filename: string }];
+  await run("npm", ["run", "build", ...quiet], { cwd: sdkFolder });
+  const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", folder, ...quiet], { cwd: `${sdkFolder}/dist` });
+  const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
   await run("npm", ["install", "--offline", "--ignore-scripts", ...quiet, `./${filename}`], { cwd: folder });
 }

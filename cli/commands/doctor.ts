@@ -1,9 +1,8 @@
 import { statfs } from "node:fs/promises";
 import { findProgram } from "@periscan/engines/kit/find-program.ts";
-import { engines } from "@periscan/engines/registry.ts";
 import type { Command } from "commander";
 import { ensureDataFolder, findDataFolder, findEnginesFolder } from "../data-folder.ts";
-import { describeEngine, type EngineReport } from "../describe-engine.ts";
+import type { EngineReport } from "../describe-engine.ts";
 import { formatTime, paint, printJson } from "../print.ts";
 import { findRuntime } from "../runtime-file.ts";
 import { withDatabase } from "../with-database.ts";
@@ -76,6 +75,7 @@ function checkPlatform(): Check {
 }
 
 async function checkEngines(): Promise<Check[]> {
+  const [{ engines }, { describeEngine }] = await Promise.all([import("@periscan/engines/registry.ts"), import("../describe-engine.ts")]);
   return Promise.all(
     engines.map(async (engine) => {
       const report = await describeEngine(findEnginesFolder(), engine);

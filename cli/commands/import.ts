@@ -2,31 +2,33 @@ import { randomUUID } from "node:crypto";
 import { openAsBlob } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
-import { ScanType } from "@periscan/contract/scan.ts";
+import type { ScanType } from "@periscan/contract/scan.ts";
+import { scanTypes } from "@periscan/contract/words.ts";
 import type { Client } from "@periscan/sdk/client.ts";
 import { Argument, type Command } from "commander";
+import { failOnOption, tellingFailures } from "../fail-on.ts";
+import { addFormat } from "../print-list.ts";
 import { openSession, withLiveSession } from "../session.ts";
 import { UserError } from "../user-error.ts";
 import { watchInterrupts } from "../watch-interrupts.ts";
-import { readType, showEnd, waitForEnd } from "./scan.ts";
+import { type EndOptions, readFailOn, readType, showEnd, waitForEnd } from "./scan.ts";
 
-interface Options {
+interface Options extends EndOptions {
   target?: string;
   source: string;
-  output: string;
-  json?: boolean;
 }
 
 export function addImportCommand(program: Command): void {
-  program
+  const command = program
     .command("import")
     .description("Take in the file of a scan that was made elsewhere: its targets, their risks, and what is gone since.")
-    .addArgument(new Argument("<type>", `what made it: ${ScanType.options.join(", ")}; SARIF is NUCLEI`).argParser(readType))
+    .addArgument(new Argument("<type>", `what made it: ${scanTypes.join(", ")}; SARIF is NUCLEI`).argParser(readType))
     .argument("<file>", "Nmap XML, SSLyze JSON, ZAP JSON or XML, OpenVAS or Greenbone XML, Nuclei JSONL, SARIF")
     .option("--target <target>", "what the file is of, where it names none; the rest of the file is then left out")
     .option("--source <name>", "the source that it comes from; made where there is none of that name", "command line")
-    .option("--output <folder>", "where the result files go", "periscan-results")
-    .option("--json", "print the scan, its risks and its files as JSON")
+    .option("--output <folder>", "where the result files go (default: periscan-results)")
+    .addOption(failOnOption());
+  addFormat(command, ["sarif"])
     .addHelpText(
       "after",
       `
@@ -35,12 +37,17 @@ Examples:
   periscan import NUCLEI results.sarif --target https://shop.example
 
 Exit code: 0 all of the file was read and nothing in it is partial, 1 the import failed or something is partial, 2 wrong use.
+With --fail-on: 0 all of it was read and there is no such risk, 1 there is such a risk, 2 wrong use, 3 there is no clean result for another reason.
 The same file twice changes nothing. A risk closes only where a newer file or scan looked at the same place again.`,
     )
     .action(runImport);
 }
 
 async function runImport(type: ScanType, path: string, options: Options): Promise<void> {
+  await tellingFailures(readFailOn(options), () => importFile(type, path, options));
+}
+
+async function importFile(type: ScanType, path: string, options: Options): Promise<void> {
   const interrupted = watchInterrupts();
   const file = await openFile(path);
   const first = await openSession();

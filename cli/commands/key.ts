@@ -1,6 +1,7 @@
 import type { Keys } from "@periscan/server/keys.ts";
 import type { Command } from "commander";
-import { cleanLine, formatTime, printJson, printTable } from "../print.ts";
+import { cleanLine, formatTime, printJson } from "../print.ts";
+import { addFormat, type Format, printList } from "../print-list.ts";
 import { UserError } from "../user-error.ts";
 import { withDatabase } from "../with-database.ts";
 
@@ -15,10 +16,7 @@ export function addKeyCommand(program: Command): void {
     .option("--json", "as JSON")
     .addHelpText("after", '\nExamples:\n  periscan key create "CI of the web team"\n  periscan key create --worker office-1\n')
     .action(createKey);
-  key
-    .command("list")
-    .description("List the keys, without their secrets.")
-    .option("--json", "as JSON")
+  addFormat(key.command("list").description("List the keys, without their secrets."))
     .addHelpText("after", "\nExample:\n  periscan key list\n")
     .action(listKeys);
   key
@@ -51,21 +49,21 @@ async function createKey(name: string, { workspace, worker, json }: { workspace:
   console.error("Keep it now: it is not shown again.");
 }
 
-async function listKeys({ json }: { json?: boolean }): Promise<void> {
+async function listKeys(format: Format): Promise<void> {
   const keys = await withKeys((open) => open.list());
-  if (json) return printJson(keys);
-  if (keys.length === 0) return console.log("No keys yet. Make one: periscan key create NAME");
-  const rows = keys.map(({ id, kind, name, workspace, prefix, created_at, last_used_at, revoked_at }) => [
-    id,
-    kind,
-    `${prefix}…`,
-    cleanLine(workspace ?? ""),
-    formatTime(created_at),
-    revoked_at ? `revoked ${formatTime(revoked_at)}` : formatTime(last_used_at) || "never",
-    cleanLine(name),
-  ]);
-  printTable(["ID", "KIND", "STARTS", "WORKSPACE", "CREATED", "LAST USED", "NAME"], rows);
+  const headings = ["ID", "KIND", "STARTS", "WORKSPACE", "CREATED", "LAST USED", "NAME"];
+  printList(format, { items: keys, headings, row: toRow, empty: "No keys yet. Make one: periscan key create NAME" });
 }
+
+const toRow = ({ id, kind, name, workspace, prefix, created_at, last_used_at, revoked_at }: Awaited<ReturnType<Keys["list"]>>[number]): string[] => [
+  id,
+  kind,
+  `${prefix}…`,
+  cleanLine(workspace ?? ""),
+  formatTime(created_at),
+  revoked_at ? `revoked ${formatTime(revoked_at)}` : formatTime(last_used_at) || "never",
+  cleanLine(name),
+];
 
 async function revokeKey(id: string): Promise<void> {
   if (!(await withKeys((keys) => keys.revoke(id)))) throw new UserError(`There is no live key ${id}; \`periscan key list\` shows them.`);

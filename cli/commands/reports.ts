@@ -1,9 +1,10 @@
 import { basename, resolve } from "node:path";
 import type { Report } from "@periscan/contract/report.ts";
-import { ThreatLevel } from "@periscan/contract/risk.ts";
+import type { ThreatLevel } from "@periscan/contract/risk.ts";
 import type { Client } from "@periscan/sdk/client.ts";
 import { type Command, Option } from "commander";
-import { cleanLine, formatTime, paint, printJson, printTable } from "../print.ts";
+import { cleanLine, formatTime, paint, printJson } from "../print.ts";
+import { addFormat, type Format, printList } from "../print-list.ts";
 import { readCount } from "../read-count.ts";
 import { findTargetIds } from "../risk-choice.ts";
 import { saveFile } from "../save-results.ts";
@@ -14,7 +15,7 @@ interface MakeOptions {
   format: "pdf" | "html";
   target?: string[];
   tag?: string[];
-  level?: string[];
+  level?: ThreatLevel[];
   output?: string;
   json?: boolean;
 }
@@ -31,13 +32,14 @@ export function addReportCommands(program: Command): void {
     .option("--json", "print the report's id and its file as JSON")
     .addHelpText("after", "\nExample:\n  periscan report --tag production --output report.pdf\n")
     .action(makeReport);
-  const reports = program
-    .command("reports")
-    .description("List the reports that were asked for, or fetch one again.")
-    .enablePositionalOptions()
-    .option("--limit <n>", "at most so many", readCount, 50)
-    .option("--json", "as JSON")
-    .addHelpText("after", "\nExample:\n  periscan reports --json\n")
+  const reports = addFormat(
+    program
+      .command("reports")
+      .description("List the reports that were asked for, or fetch one again.")
+      .enablePositionalOptions()
+      .option("--limit <n>", "at most so many", readCount, 50),
+  )
+    .addHelpText("after", "\nExample:\n  periscan reports --format json\n")
     .action(listReports);
   reports
     .command("get")
@@ -54,7 +56,7 @@ async function makeReport({ format, target, tag, level, output, json }: MakeOpti
     const { id } = await client.reports.create({
       report_format: format === "pdf" ? "PDF" : "HTML",
       targets_filter: targets,
-      ...(level ? { risks_filter: { "risk_definition.threat_level": level.map((each) => ThreatLevel.parse(each)) } } : {}),
+      ...(level ? { risks_filter: { "risk_definition.threat_level": level } } : {}),
     });
     return { id, file: await saveReport(client, id, output) };
   });
@@ -67,11 +69,10 @@ async function saveReport(client: Client, id: string, output: string | undefined
   return saveFile(body, resolve(output ?? basename(fileName)), `Name another file: \`periscan reports get ${id} --output FILE\` fetches it again.`);
 }
 
-async function listReports({ limit, json }: { limit: number; json?: boolean }): Promise<void> {
+async function listReports({ limit, ...format }: Format & { limit: number }): Promise<void> {
   const reports = await withClient((client) => take(client.reports.list(), limit));
-  if (json) return printJson(reports);
-  if (reports.length === 0) return console.log("No reports yet. Make one: periscan report");
-  printTable(["REPORT", "FORMAT", "STATE", "ASKED FOR", "OF"], reports.map(toRow));
+  const headings = ["REPORT", "FORMAT", "STATE", "ASKED FOR", "OF"];
+  printList(format, { items: reports, headings, row: toRow, empty: "No reports yet. Make one: periscan report" });
 }
 
 const toRow = ({ id, report_format, state, created_at, targets_filter, risks_filter, error }: Report): string[] => [

@@ -1,4 +1,3 @@
-import { isFinalState } from "@periscan/contract/scan.ts";
 import { ApiError, type Client } from "@periscan/sdk/client.ts";
 import { type Command, Option } from "commander";
 import { printJson } from "../print.ts";
@@ -37,7 +36,7 @@ async function download(client: Client, id: string, { output, format }: Options)
     throw error;
   });
   if (!scan) return [await saveResult(client, id, output)];
-  if (!isFinalState(scan.state)) throw new UserError(`The scan is ${scan.state}; its files are made when it ends.`);
+  if (scan.state === "QUEUED" || scan.state === "RUNNING") throw new UserError(`The scan is ${scan.state}; its files are made when it ends.`);
   if (scan.state === "OVER_LIMIT") throw new UserError(`The scan has no files, because it did not run. ${scan.error?.message ?? ""}`);
   const wanted = format?.map((name) => formats[name]);
   return saveResults(client, wanted ? { ...scan, results: scan.results.filter(({ content_type }) => wanted.includes(content_type)) } : scan, output);

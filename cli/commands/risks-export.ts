@@ -8,6 +8,7 @@ import { addRiskChoice, buildRiskFilters, type RiskChoice } from "../risk-choice
 import { saveFile } from "../save-results.ts";
 import { withClient } from "../session.ts";
 
+/** Prints or writes the export of the risks that match. */
 interface Options extends RiskChoice {
   format: ExportFormat;
   output?: string;
@@ -25,7 +26,7 @@ export function addExportCommand(risks: Command): void {
     .action(exportRisks);
 }
 
-async function exportRisks({ format, output, ...choice }: Options): Promise<void> {
+export async function exportRisks({ format, output, ...choice }: Options): Promise<void> {
   await withClient(async (client) => {
     const { body } = await client.risks.export(format, await buildRiskFilters(client, choice));
     if (output === undefined) await print(Readable.fromWeb(body as ReadableStream));

@@ -1,7 +1,9 @@
-import { type Acceptance, AcceptanceReason, type Risk } from "@periscan/contract/risk.ts";
+import type { Acceptance, AcceptanceReason, Risk } from "@periscan/contract/risk.ts";
 import type { RiskEvent } from "@periscan/contract/risk-event.ts";
+import { acceptanceReasons } from "@periscan/contract/words.ts";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { cleanLine, formatTime, paint, paintLevel, printJson, printTable } from "../print.ts";
+import { cleanLine, formatTime, paint, paintLevel, printJson } from "../print.ts";
+import { addFormat, type Format, printList, readFormat } from "../print-list.ts";
 import { readCount } from "../read-count.ts";
 import { withClient } from "../session.ts";
 import { take } from "../take.ts";
@@ -23,7 +25,7 @@ export function addTriageCommands(risks: Command): void {
     .requiredOption("--note <text>", "why")
     .option("--author <name>", "who decided it; the API key's name where absent")
     .option("--false-positive", "the engine was wrong: it is not there")
-    .addOption(new Option("--reason <reason>", "in one word").choices(AcceptanceReason.options))
+    .addOption(new Option("--reason <reason>", "in one word").choices([...acceptanceReasons]))
     .option("--until <date>", "accepted until the end of this day, such as 2027-06-30", readDay)
     .option("--json", "as JSON")
     .addHelpText("after", "\nExample:\n  periscan risks accept 0199d3a2-… --note 'Our bastion host' --reason business_need --until 2027-06-30\n")
@@ -37,12 +39,13 @@ export function addTriageCommands(risks: Command): void {
     .option("--json", "as JSON")
     .addHelpText("after", "\nExample:\n  periscan risks unaccept 0199d3a2-… --note 'The bastion host is gone'\n")
     .action(unaccept);
-  risks
-    .command("history")
-    .description("Show what happened to a risk: what scans saw, what people decided.")
-    .argument("<id>")
-    .option("--limit <n>", "at most so many", readCount, 500)
-    .option("--json", "as JSON")
+  addFormat(
+    risks
+      .command("history")
+      .description("Show what happened to a risk: what scans saw, what people decided.")
+      .argument("<id>")
+      .option("--limit <n>", "at most so many", readCount, 500),
+  )
     .addHelpText("after", "\nExample:\n  periscan risks history 0199d3a2-…\n")
     .action(showHistory);
 }
@@ -82,14 +85,13 @@ export function describeAcceptance({ kind, author, note, expires_at }: Acceptanc
   return cleanLine(`${kind === "accepted" ? "Accepted" : "Called a false positive"} by ${author}${end}: ${note}`);
 }
 
-async function showHistory(id: string, { limit, json }: { limit: number; json?: boolean }): Promise<void> {
+async function showHistory(id: string, { limit, ...format }: Format & { limit: number }): Promise<void> {
   const { risk, events } = await withClient(async (client) => ({
     risk: await client.risks.get(id),
     events: await take(client.risks.history(id), limit),
   }));
-  if (json) return printJson(events);
-  printHead(risk);
-  printTable(["WHEN", "WHAT", "WHO", "MORE"], events.map(toRow));
+  if (readFormat(format) === "table") printHead(risk);
+  printList(format, { items: events, headings: ["WHEN", "WHAT", "WHO", "MORE"], row: toRow, empty: "Nothing happened to it yet." });
 }
 
 const printHead = ({ target, status, is_accepted, risk_definition }: Risk): void =>

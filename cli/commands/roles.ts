@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { ensureDataFolder } from "../data-folder.ts";
+import { openLogFile } from "../log-file.ts";
 import { readLogLevel } from "../log-level.ts";
 import { readCount } from "../read-count.ts";
 import { readImportLimit } from "../read-import-limit.ts";
@@ -27,7 +28,7 @@ export function addRoleCommands(program: Command): void {
     .description("Run everything here: embedded PostgreSQL, the server, a worker. Ctrl-C ends it whole.")
     .addOption(portOption())
     .addOption(hostOption())
-    .option("--log", "write the log to standard error as JSON lines")
+    .option("--log", "write the whole log to standard error too, as JSON lines; `periscan logs` shows what is kept")
     .addHelpText(
       "after",
       exampleOf("periscan up --port 7700", "The first API key is in DATA/api-key. Loopback can be scanned only while --host is a loopback address."),
@@ -67,7 +68,8 @@ function readPort(text: string): number {
 async function up({ host, port, log }: Listen & { log?: boolean }): Promise<void> {
   const { startPlatform } = await import("../start-platform.ts");
   const stopped = waitForStop();
-  const platform = await startPlatform({ dataFolder: ensureDataFolder(), host, port, logLevel: readLogLevel(log ? "info" : "warn") });
+  const dataFolder = ensureDataFolder();
+  const platform = await startPlatform({ dataFolder, host, port, logLevel: readLogLevel("info"), log: keepLog(dataFolder, log === true) });
   console.log(`Periscan is ready at ${platform.url}`);
   console.log(`  API documentation  ${platform.url}/docs`);
   console.log(`  API key            ${platform.keyFile}`);
@@ -75,6 +77,17 @@ async function up({ host, port, log }: Listen & { log?: boolean }): Promise<void
   await stopped;
   await platform.stop();
   process.exit(0);
+}
+
+/** The log goes to its file; to standard error what a person must see, or all of it. */
+function keepLog(dataFolder: string, isLoud: boolean): { write(lines: string): void } {
+  const file = openLogFile(dataFolder);
+  return {
+    write: (lines) => {
+      file.write(lines);
+      if (isLoud || !/^\{"level":[123]0,/.test(lines)) process.stderr.write(lines);
+    },
+  };
 }
 
 async function serve({ host, port }: Listen): Promise<void> {

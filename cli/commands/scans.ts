@@ -1,38 +1,45 @@
-import { type Scan, ScanState, type ScanType } from "@periscan/contract/scan.ts";
+import type { Scan, ScanType } from "@periscan/contract/scan.ts";
+import { scanStates } from "@periscan/contract/words.ts";
+import type { Client } from "@periscan/sdk/client.ts";
 import { type Command, Option } from "commander";
-import { cleanLine, formatTime, paint, printJson, printTable } from "../print.ts";
+import { cleanLine, formatTime, paint } from "../print.ts";
+import { addFormat, type Format, printList } from "../print-list.ts";
 import { readCount } from "../read-count.ts";
 import { withClient } from "../session.ts";
 import { take } from "../take.ts";
+import { watchAnew } from "../watch-anew.ts";
 import { readType } from "./scan.ts";
 
-interface Options {
-  json?: boolean;
+interface Options extends Format {
+  watch?: boolean;
   limit: number;
   state?: string[];
   type?: string[];
 }
 
 export function addScansCommand(program: Command): void {
-  program
-    .command("scans")
-    .description("List scans, newest first.")
-    .option("--type <type...>", "only these types, such as NMAP", collectType)
-    .addOption(new Option("--state <state...>", "only these states").choices(ScanState.options))
-    .option("--limit <n>", "at most so many", readCount, 50)
-    .option("--json", "as JSON")
-    .addHelpText("after", "\nExample:\n  periscan scans --state RUNNING QUEUED\n")
+  addFormat(
+    program
+      .command("scans")
+      .description("List scans, newest first.")
+      .option("--type <type...>", "only these types, such as NMAP", collectType)
+      .addOption(new Option("--state <state...>", "only these states").choices([...scanStates]))
+      .option("--limit <n>", "at most so many", readCount, 50)
+      .option("--watch", "show it anew every two seconds, until Ctrl-C"),
+  )
+    .addHelpText("after", "\nExamples:\n  periscan scans --state RUNNING QUEUED\n  periscan scans --format csv > scans.csv\n")
     .action(listScans);
 }
 
 const collectType = (text: string, types: ScanType[] = []): ScanType[] => [...types, readType(text)];
 
-async function listScans({ json, limit, state, type }: Options): Promise<void> {
+async function listScans({ limit, state, type, watch, ...format }: Options): Promise<void> {
   const filters = { ...(state ? { state } : {}), ...(type ? { type } : {}) };
-  const scans = await withClient((client) => take(client.scans.list(filters), limit));
-  if (json) return printJson(scans);
-  if (scans.length === 0) return console.log("No scans yet. Start one: periscan scan NMAP 127.0.0.1");
-  printTable(["SCAN", "TYPE", "STATE", "CREATED", "NEW RISKS", "TARGETS"], scans.map(toRow));
+  const headings = ["SCAN", "TYPE", "STATE", "CREATED", "NEW RISKS", "TARGETS"];
+  const empty = "No scans yet. Start one: periscan scan NMAP 127.0.0.1";
+  const read = async (client: Client) => ({ items: await take(client.scans.list(filters), limit), headings, row: toRow, empty });
+  if (watch) return watchAnew(read, (list) => printList(format, list));
+  printList(format, await withClient(read));
 }
 
 const toRow = (scan: Scan): string[] => [

@@ -1,18 +1,20 @@
 import type { NewSchedule, Schedule, ScheduleRun } from "@periscan/sdk/types.ts";
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
 import { cleanLine, formatTime, paint, printJson, printTable } from "../print.ts";
+import { addFormat, type Format, printList } from "../print-list.ts";
 import { readCount } from "../read-count.ts";
 import { withClient } from "../session.ts";
 import { take } from "../take.ts";
 import { collectOption, readOptions, readType } from "./scan.ts";
 
 export function addSchedulesCommand(program: Command): void {
-  const schedules = program
-    .command("schedules")
-    .description("Scans by the clock: list, add, change, pause. A platform must run at the time (periscan up).")
-    .enablePositionalOptions()
-    .option("--limit <n>", "at most so many", readCount, 500)
-    .option("--json", "as JSON")
+  const schedules = addFormat(
+    program
+      .command("schedules")
+      .description("Scans by the clock: list, add, change, pause. A platform must run at the time (periscan up).")
+      .enablePositionalOptions()
+      .option("--limit <n>", "at most so many", readCount, 500),
+  )
     .addHelpText(
       "after",
       "\nExamples:\n  periscan schedules\n  periscan schedules add NMAP 192.0.2.0/28 --name office --every week --on SUN --at 02:00 --zone Europe/Berlin\n",
@@ -112,7 +114,7 @@ async function addSchedule(type: NewSchedule["type"], targets: string[], options
     on,
     missed,
     overlap,
-    options: option && readOptions(type, option),
+    options: option && (await readOptions(type, option)),
   };
   const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const request: NewSchedule = { name, type, time_zone: zone, ...(login ? { use_authentication: true } : {}), ...present };
@@ -122,11 +124,10 @@ async function addSchedule(type: NewSchedule["type"], targets: string[], options
   console.log(`Next: ${schedule.next_runs.map((moment) => formatTime(moment)).join(", ")}`);
 }
 
-async function listSchedules({ limit, json }: Options & { limit: number }): Promise<void> {
+async function listSchedules({ limit, ...format }: Format & { limit: number }): Promise<void> {
   const schedules = await withClient((client) => take(client.schedules.list(), limit));
-  if (json) return printJson(schedules);
-  if (schedules.length === 0) return console.log("No schedules yet. Add one: periscan schedules add NMAP 127.0.0.1 --name nightly --every day --at 03:00");
-  printTable(["SCHEDULE", "TYPE", "CRON", "ZONE", "NEXT", "NAME"], schedules.map(toRow));
+  const empty = "No schedules yet. Add one: periscan schedules add NMAP 127.0.0.1 --name nightly --every day --at 03:00";
+  printList(format, { items: schedules, headings: ["SCHEDULE", "TYPE", "CRON", "ZONE", "NEXT", "NAME"], row: toRow, empty });
 }
 
 const toRow = ({ id, type, cron, time_zone, next_runs, enabled, name }: Schedule): string[] => [

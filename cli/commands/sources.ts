@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import { cleanLine, printJson, printTable } from "../print.ts";
+import { cleanLine, printJson } from "../print.ts";
+import { addFormat, type Format, printList } from "../print-list.ts";
 import { withClient } from "../session.ts";
 import { take } from "../take.ts";
 
@@ -9,12 +10,7 @@ interface Output {
 
 export function addSourcesCommand(program: Command): void {
   const sources = program.command("sources").description("Where imported results come from.");
-  sources
-    .command("list")
-    .description("List the sources.")
-    .option("--json", "as JSON")
-    .addHelpText("after", "\nExample:\n  periscan sources list\n")
-    .action(listSources);
+  addFormat(sources.command("list").description("List the sources.")).addHelpText("after", "\nExample:\n  periscan sources list\n").action(listSources);
   sources
     .command("add")
     .description("Add a source.")
@@ -30,15 +26,10 @@ export function addSourcesCommand(program: Command): void {
     .action(deleteSource);
 }
 
-async function listSources({ json }: Output): Promise<void> {
+async function listSources(format: Format): Promise<void> {
   const sources = await withClient((client) => take(client.sources.list(), Number.POSITIVE_INFINITY));
-  if (json) printJson({ sources });
-  else if (sources.length === 0) console.log("There is no source yet: `periscan import` makes one.");
-  else
-    printTable(
-      ["ID", "NAME"],
-      sources.map(({ id, name }) => [id, cleanLine(name)]),
-    );
+  const empty = "There is no source yet: `periscan import` makes one.";
+  printList(format, { items: sources, headings: ["ID", "NAME"], row: ({ id, name }) => [id, cleanLine(name)], empty });
 }
 
 async function addSource(name: string, { json }: Output): Promise<void> {

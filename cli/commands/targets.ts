@@ -4,6 +4,7 @@ import type { Observation } from "@periscan/contract/outcome.ts";
 import type { Target, TargetObservation } from "@periscan/contract/target.ts";
 import type { Command } from "commander";
 import { cleanLine, formatTime, printJson, printTable } from "../print.ts";
+import { addFormat, type Format, printList } from "../print-list.ts";
 import { readCount } from "../read-count.ts";
 import { withClient } from "../session.ts";
 import { take } from "../take.ts";
@@ -11,14 +12,15 @@ import { UserError } from "../user-error.ts";
 import { addTargetsVerifyCommand } from "./targets-verify.ts";
 
 export function addTargetsCommand(program: Command): void {
-  const targets = program
-    .command("targets")
-    .description("List the targets that scans have met or that were added over the API; show what is known of one; set its login; prove that it is yours.")
-    .enablePositionalOptions()
-    .option("--tag <tag...>", "only those with one of these tags")
-    .option("--limit <n>", "at most so many", readCount, 500)
-    .option("--json", "as JSON")
-    .addHelpText("after", "\nExample:\n  periscan targets --tag production --json\n")
+  const targets = addFormat(
+    program
+      .command("targets")
+      .description("List the targets that scans have met or that were added over the API; show what is known of one; set its login; prove that it is yours.")
+      .enablePositionalOptions()
+      .option("--tag <tag...>", "only those with one of these tags")
+      .option("--limit <n>", "at most so many", readCount, 500),
+  )
+    .addHelpText("after", "\nExample:\n  periscan targets --tag production --format json\n")
     .action(listTargets);
   targets
     .command("show")
@@ -46,11 +48,10 @@ export function addTargetsCommand(program: Command): void {
   addTargetsVerifyCommand(targets);
 }
 
-async function listTargets({ tag, limit, json }: { tag?: string[]; limit: number; json?: boolean }): Promise<void> {
+async function listTargets({ tag, limit, ...format }: Format & { tag?: string[]; limit: number }): Promise<void> {
   const targets = await withClient((client) => take(client.targets.list(tag ? { tags: tag } : {}), limit));
-  if (json) return printJson(targets);
-  if (targets.length === 0) return console.log("No targets match. A scan adds its own: periscan scan NMAP 127.0.0.1");
-  printTable(["TARGET", "LABEL", "TAGS", "ID"], targets.map(toRow));
+  const empty = "No targets match. A scan adds its own: periscan scan NMAP 127.0.0.1";
+  printList(format, { items: targets, headings: ["TARGET", "LABEL", "TAGS", "ID"], row: toRow, empty });
 }
 
 const toRow = ({ id, target, label, tags }: Target): string[] => [cleanLine(target), cleanLine(label), cleanLine(tags.join(", ")), id];

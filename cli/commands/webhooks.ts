@@ -1,26 +1,29 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Delivery, EventType, type Webhook } from "@periscan/contract/webhook.ts";
+import type { Delivery, EventType, Webhook } from "@periscan/contract/webhook.ts";
+import { eventTypes } from "@periscan/contract/words.ts";
 import type { Client } from "@periscan/sdk/client.ts";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { cleanLine, formatTime, paint, printJson, printTable } from "../print.ts";
+import { cleanLine, formatTime, paint, printJson } from "../print.ts";
+import { addFormat, type Format, printList } from "../print-list.ts";
 import { readCount } from "../read-count.ts";
 import { withClient } from "../session.ts";
 import { take } from "../take.ts";
 import { UserError } from "../user-error.ts";
 
 export function addWebhooksCommand(program: Command): void {
-  const webhooks = program
-    .command("webhooks")
-    .description("List the webhooks, which hear of scans and risks; add one, try it out, see and repeat its deliveries.")
-    .enablePositionalOptions()
-    .option("--json", "as JSON")
+  const webhooks = addFormat(
+    program
+      .command("webhooks")
+      .description("List the webhooks, which hear of scans and risks; add one, try it out, see and repeat its deliveries.")
+      .enablePositionalOptions(),
+  )
     .addHelpText("after", exampleOf("periscan webhooks"))
     .action(listWebhooks);
   webhooks
     .command("add")
     .description("Add a webhook. Its signing secret is shown this once.")
     .argument("<url>", "HTTPS, on a public address")
-    .addOption(new Option("--event <type...>", "only these events (default: the first four)").choices(EventType.options))
+    .addOption(new Option("--event <type...>", "only these events (default: the first four)").choices([...eventTypes]))
     .option("--description <text>", "what it is for")
     .option("--json", "as JSON")
     .addHelpText("after", exampleOf("periscan webhooks add https://example.com/hook --event scan.updated risk.created"))
@@ -46,13 +49,14 @@ export function addWebhooksCommand(program: Command): void {
     .option("--json", "as JSON")
     .addHelpText("after", exampleOf("periscan webhooks ping 0199d3a2-…"))
     .action(pingWebhook);
-  webhooks
-    .command("deliveries")
-    .description("List what was sent to a webhook, newest first, and how it went.")
-    .argument("<id>")
-    .addOption(new Option("--state <state>", "only those").choices(["waiting", "delivered", "failed"]))
-    .option("--limit <n>", "at most so many", readCount, 100)
-    .option("--json", "as JSON, with every attempt")
+  addFormat(
+    webhooks
+      .command("deliveries")
+      .description("List what was sent to a webhook, newest first, and how it went.")
+      .argument("<id>")
+      .addOption(new Option("--state <state>", "only those").choices(["waiting", "delivered", "failed"]))
+      .option("--limit <n>", "at most so many", readCount, 100),
+  )
     .addHelpText("after", exampleOf("periscan webhooks deliveries 0199d3a2-… --state failed"))
     .action(listDeliveries);
   webhooks
@@ -73,11 +77,10 @@ function readTime(text: string): Date {
   return time;
 }
 
-async function listWebhooks({ json }: { json?: boolean }): Promise<void> {
+async function listWebhooks(format: Format): Promise<void> {
   const webhooks = await withClient((client) => take(client.webhooks.list(), Number.POSITIVE_INFINITY));
-  if (json) return printJson(webhooks);
-  if (webhooks.length === 0) return console.log("No webhooks yet. Add one: periscan webhooks add https://example.com/hook");
-  printTable(["ID", "STATE", "EVENTS", "URL"], webhooks.map(toRow));
+  const empty = "No webhooks yet. Add one: periscan webhooks add https://example.com/hook";
+  printList(format, { items: webhooks, headings: ["ID", "STATE", "EVENTS", "URL"], row: toRow, empty });
 }
 
 const toRow = (webhook: Webhook): string[] => [webhook.id, describeState(webhook), webhook.event_types.join(", "), cleanLine(webhook.url)];
@@ -135,13 +138,12 @@ function describeDelivery({ state, attempts, reason, next_attempt_at }: Delivery
   return `${state === "DELIVERED" ? paint("green", state) : paint("yellow", state)}  ${cleanLine(went)}${next}`;
 }
 
-async function listDeliveries(id: string, { state, limit, json }: { state?: string; limit: number; json?: boolean }): Promise<void> {
+async function listDeliveries(id: string, { state, limit, ...format }: Format & { state?: string; limit: number }): Promise<void> {
   const filters = state === undefined ? {} : { state: [state.toUpperCase()] };
   const deliveries = await withClient((client) => take(client.webhooks.deliveries(id, filters), limit));
-  if (json) return printJson(deliveries);
-  if (deliveries.length === 0) return console.log("No deliveries match. `periscan webhooks ping` makes one.");
-  const rows = deliveries.map((each) => [each.id, formatTime(each.created_at), each.event_type, `${each.attempts.length}`, describeDelivery(each)]);
-  printTable(["ID", "CREATED", "EVENT", "TRIES", "STATE"], rows);
+  const row = (each: Delivery) => [each.id, formatTime(each.created_at), each.event_type, `${each.attempts.length}`, describeDelivery(each)];
+  const empty = "No deliveries match. `periscan webhooks ping` makes one.";
+  printList(format, { items: deliveries, headings: ["ID", "CREATED", "EVENT", "TRIES", "STATE"], row, empty });
 }
 
 async function replay(id: string, deliveryId: string | undefined, { since }: { since?: Date }): Promise<void> {

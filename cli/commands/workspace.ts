@@ -1,16 +1,14 @@
 import type { WorkspaceLimits, WorkspaceListing, Workspaces } from "@periscan/server/limits/workspaces.ts";
 import { type Command, InvalidArgumentError } from "commander";
-import { cleanLine, printJson, printTable } from "../print.ts";
+import { cleanLine } from "../print.ts";
+import { addFormat, type Format, printList } from "../print-list.ts";
 import { readCount } from "../read-count.ts";
 import { UserError } from "../user-error.ts";
 import { withDatabase } from "../with-database.ts";
 
 export function addWorkspaceCommand(program: Command): void {
   const workspace = program.command("workspace").description("Workspaces of this installation and what they may use (its data folder, or DATABASE_URL).");
-  workspace
-    .command("list")
-    .description("List the workspaces, what they may use and what they use.")
-    .option("--json", "as JSON")
+  addFormat(workspace.command("list").description("List the workspaces, what they may use and what they use."))
     .addHelpText("after", "\nExample:\n  periscan workspace list\n")
     .action(listWorkspaces);
   workspace
@@ -49,11 +47,10 @@ const withWorkspaces = <T>(action: (workspaces: Workspaces) => Promise<T>): Prom
     }
   });
 
-async function listWorkspaces({ json }: { json?: boolean }): Promise<void> {
+async function listWorkspaces(format: Format): Promise<void> {
   const workspaces = await withWorkspaces((open) => open.list());
-  if (json) return printJson(workspaces);
-  if (workspaces.length === 0) return console.log("No workspaces yet. A key makes one: periscan key create NAME --workspace NAME");
-  printTable(["SCANS THIS MONTH", "OPEN SCANS", "TARGETS", "REQUESTS A MINUTE", "WORKSPACE"], workspaces.map(toRow));
+  const headings = ["SCANS THIS MONTH", "OPEN SCANS", "TARGETS", "REQUESTS A MINUTE", "WORKSPACE"];
+  printList(format, { items: workspaces, headings, row: toRow, empty: "No workspaces yet. A key makes one: periscan key create NAME --workspace NAME" });
 }
 
 const toRow = ({ name, limits, used }: WorkspaceListing): string[] => [

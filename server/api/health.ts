@@ -1,3 +1,4 @@
+import { Problem } from "@periscan/contract/problem.ts";
 import { sql } from "drizzle-orm";
 import { z } from "zod";
 import { ApiError } from "../api-error.ts";
@@ -8,9 +9,9 @@ import type { TypedApp } from "./typed-app.ts";
 const Health = z.object({ status: z.literal("ok") });
 
 export function addHealthRoutes(app: TypedApp, services: Services): void {
-  const describe = (summary: string) => ({ tags: ["operation"], summary, response: { 200: Health } });
+  const describe = (summary: string, errors = {}) => ({ tags: ["operation"], summary, security: [], response: { 200: Health, 431: Problem, ...errors } });
   app.get("/healthz", { schema: describe("The process is alive") }, async () => ({ status: "ok" as const }));
-  app.get("/readyz", { schema: describe("The database answers, so that requests can be served") }, async () => {
+  app.get("/readyz", { schema: describe("The database answers, so that requests can be served", { 503: Problem }) }, async () => {
     await services.db.execute(sql`select 1`).catch((cause) => {
       throw new ApiError(503, "server.database_unavailable", "The database cannot be reached.", { cause });
     });

@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import type { Scan } from "@periscan/contract/scan.ts";
 import Fastify from "fastify";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { maxFiltersBytes } from "../page.ts";
 import { claimSome, finishTask, getScan, startScan, startTestServer, type TestServer, tcpOutcome } from "../testing/start-test-server.ts";
 import { answerFile } from "./send-file.ts";
 
@@ -215,7 +217,7 @@ test("what the router, the parsers and Node itself refuse has the one shape too"
     ["GARBAGE\r\n\r\n", 400, "request.invalid"],
     ["NOBODY /v1/scans HTTP/1.1\r\nHost: x\r\n\r\n", 400, "request.invalid"],
     ["GET /v1/scans HTTP/1.1\r\nConnection: close\r\n\r\n", 400, "request.invalid", "Host"],
-    [`GET /v1/scans HTTP/1.1\r\n${key}X-Long: ${"x".repeat(20_000)}\r\n\r\n`, 431, "request.headers_too_large"],
+    [`GET /v1/scans HTTP/1.1\r\n${key}X-Long: ${"x".repeat(70_000)}\r\n\r\n`, 431, "request.headers_too_large"],
     [`GET /v1/scans/%E0%A4%A HTTP/1.1\r\n${key}\r\n`, 400, "request.invalid"],
     [`GET /v1/scans/${"x".repeat(300)} HTTP/1.1\r\n${key}\r\n`, 414, "request.address_too_long"],
     [`GET /v1/scans/%00 HTTP/1.1\r\n${key}\r\n`, 400, "request.invalid"],
@@ -240,6 +242,22 @@ test("what the router, the parsers and Node itself refuse has the one shape too"
   }
   const unknown = await sendRaw(`GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: something\r\nConnection: close\r\n\r\n`);
   expect(unknown.status).toBe(200);
+});
+
+test("the longest filters fit, however they are encoded, and longer ones are refused by name", async () => {
+  const encode = (text: string) => Array.from(Buffer.from(text), (byte) => `%${byte.toString(16).padStart(2, "0")}`).join("");
+  const longest = (bytes: number) => `/v1/risks?filters=${encode(JSON.stringify({ tags: ["ü"] }).padEnd(bytes - 1))}`;
+  const headers = { ...server.own, "x-of-a-proxy": "x".repeat(15_000) };
+  expect((await server.api("GET", longest(maxFiltersBytes), undefined, headers)).status).toBe(200);
+  expect((await server.api("GET", longest(maxFiltersBytes + 1), undefined, headers)).body).toMatchObject({
+    error: { field: "filters", message: "filters: has more than 16,000 bytes; ask in several requests." },
+  });
+});
+
+test("the description that is served is openapi.json, byte for byte", async () => {
+  const served = await fetch(new URL("/openapi.json", server.url));
+  expect([served.status, served.headers.get("content-type")]).toEqual([200, "application/json; charset=utf-8"]);
+  expect(await served.text()).toBe(readFileSync(new URL("../../openapi.json", import.meta.url), "utf8"));
 });
 
 test("a refusal says what is missing, and every key that is not known", async () => {

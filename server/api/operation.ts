@@ -4,7 +4,7 @@ import { z } from "zod";
 interface Described {
   tag: string;
   summary: string;
-  /** The statuses beside 200, 401, 429 and 5xx. */
+  /** The statuses beside 200, 401, 429, 431 and 5xx. */
   errors: number[];
 }
 
@@ -32,7 +32,7 @@ interface FileOperation extends Described {
 
 /** The same of an operation that answers with a file. */
 export function fileOperation<R extends Parts>({ contentTypes, description, isKept, ...given }: FileOperation & R) {
-  const content = Object.fromEntries(contentTypes.map((type) => [type, { schema: z.unknown() }]));
+  const content = Object.fromEntries(contentTypes.map((type) => [type, { schema: z.unknown().meta({ type: "string", format: "binary" }) }]));
   const kept = {
     206: { description: "The part of the file that `Range` asks for.", content },
     304: z.null().describe("The file is the one that `If-None-Match` names."),
@@ -42,7 +42,7 @@ export function fileOperation<R extends Parts>({ contentTypes, description, isKe
 
 function describe<R extends Parts, A>(given: Described, answers: A) {
   const { tag, summary, errors, ...request } = given;
-  const problems = Object.fromEntries([401, 429, ...errors].sort().map((status) => [status, Problem]));
+  const problems = Object.fromEntries([401, 429, 431, ...errors].sort().map((status) => [status, Problem]));
   return {
     ...(request as unknown as Omit<R, keyof Operation<z.ZodType> | keyof FileOperation>),
     tags: [tag],

@@ -1,9 +1,11 @@
-import { execFile } from "node:child_process";
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFile, spawn } from "node:child_process";
+import { createHmac } from "node:crypto";
+import { copyFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Risk } from "@periscan/contract/risk.ts";
 import type { Scan } from "@periscan/contract/scan.ts";
@@ -15,9 +17,21 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { describedOperations } from "../../server/testing/read-openapi.ts";
 import { keepWorking, startTestServer, type TestServer } from "../../server/testing/start-test-server.ts";
 import { installSdk } from "../install-sdk.ts";
+import { until } from "../platform.ts";
 
 const run = promisify(execFile);
-const page = readFileSync(new URL("../../docs/api.md", import.meta.url), "utf8");
+const root = new URL("../../", import.meta.url);
+const documents = [
+  "README.md",
+  "sdk/README.md",
+  ...readdirSync(new URL("docs", root))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
+];
+const readDocument = (path: string): string => readFileSync(new URL(path, root), "utf8");
+/** The blocks of a document that are programs. */
+const programs = (path: string): string[] => [...readDocument(path).matchAll(/```(?:js|ts)\n([\s\S]*?)```/g)].map(([, code]) => code ?? "");
+const page = readDocument("docs/api.md");
 const examples = (language: string): string[] =>
   [...page.matchAll(/<!-- example -->\n```(\w+)\n([\s\S]*?)```/g)].flatMap(([, found, code]) => (found === language ? [code ?? ""] : []));
 
@@ -110,6 +124,50 @@ test("every SDK example does what the page says, and every operation has one but
   writeFileSync(program, examples("js").join("\n"));
   await run(process.execPath, [program], { cwd: folder, env: witness.environment }).catch((error) => expect.fail(error.stderr));
   expect(documented.filter((name) => !witness.seen.has(name))).toEqual(["GET /v1/scans/results/{id}", "POST /v1/report", "GET /v1/report/{id}"]);
+});
+
+test("every line of the documents with the SDK stands in a program, and each of those type-checks with the packed package alone", async () => {
+  for (const path of documents) {
+    const count = (text: string) => text.match(/@periscan\/sdk["'/]/g)?.length ?? 0;
+    expect(count(programs(path).join("")), path).toBe(count(readDocument(path)));
+  }
+  for (const needed of ["@types/node", "undici-types"])
+    cpSync(new URL(`node_modules/${needed}`, root), join(folder, "node_modules", needed), { recursive: true });
+  // The page of the API is one program, in its order.
+  const whole = [examples("js").join("\n"), ...documents.filter((path) => path !== "docs/api.md").flatMap(programs)];
+  const names = whole.map((code, index) => {
+    writeFileSync(join(folder, `checked-${index}.js`), code);
+    return `checked-${index}.js`;
+  });
+  const compilerOptions = { target: "es2022", module: "nodenext", allowJs: true, checkJs: true, noEmit: true, types: ["node"] };
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: names }));
+  await run(process.execPath, [fileURLToPath(new URL("sdk/node_modules/typescript/bin/tsc", root)), "--project", folder]).catch(({ stdout }) =>
+    expect.fail(stdout),
+  );
+});
+
+test("the first program of the SDK's page runs, and the receiver of the webhooks' page takes what is signed and nothing else", async () => {
+  const write = (name: string, code = "") => {
+    writeFileSync(join(folder, name), code);
+    return join(folder, name);
+  };
+  const first = write("first.js", programs("sdk/README.md")[0]?.replace("http://127.0.0.1:7700", server.url));
+  expect((await run(process.execPath, [first], { cwd: folder })).stdout.split("\n").length).toBeGreaterThan(5);
+  const secret = "the secret of the receiver";
+  const receiver = spawn(process.execPath, [write("receiver.js", programs("docs/webhooks.md")[0])], { cwd: folder, env: { WEBHOOK_SECRET: secret } });
+  const body = JSON.stringify({ id: "e1", type: "ping", data: {} });
+  const timestamp = `${Date.now()}`;
+  const send = (key: string) => {
+    const signature = createHmac("sha256", key).update(`${timestamp}.${body}`).digest("hex");
+    const headers = { "x-hostedscan-timestamp": timestamp, "x-hostedscan-signature": signature };
+    return fetch("http://127.0.0.1:8080/", { method: "POST", headers, body }).then(({ status }) => status);
+  };
+  try {
+    expect(await until(() => send(secret).catch(() => undefined))).toBe(204);
+    expect(await send("another secret")).toBe(400);
+  } finally {
+    receiver.kill();
+  }
 });
 
 test("targets, finished scans and accepted risks of the old service are there afterwards, once, however often it is run", async () => {

@@ -254,8 +254,8 @@ test("the command line imports a file, shows its risks and keeps its files", asy
   expect([done.code, scan.state, risks.length]).toEqual([0, "SUCCEEDED", 1]);
   expect(readFileSync(kept.find((file) => file.endsWith(".xml")) ?? "", "utf8")).toBe(readFileSync(path, "utf8"));
   expect(basename(kept[0] ?? "")).toContain(scan.id);
-  const sources = JSON.parse((await run(["sources", "list", "--json"])).out) as { sources: { name: string }[] };
-  expect(sources.sources.map(({ name }) => name)).toContain("Office");
+  const sources = JSON.parse((await run(["sources", "list", "--json"])).out) as { name: string }[];
+  expect(sources.map(({ name }) => name)).toContain("Office");
   expect((await run(["import", "NMAP", join(output, "missing.xml")])).code).toBe(2);
   expect((await run(["import", "NESSUS", path])).code).toBe(2);
 });

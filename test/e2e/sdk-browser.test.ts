@@ -67,7 +67,7 @@ test.skipIf(chromium === undefined)("the published package runs in a browser, fr
   const folder = mkdtempSync(join(tmpdir(), "periscan-browser-"));
   try {
     await installSdk(folder);
-    using served = await servePage(join(folder, "node_modules", "@periscan", "sdk", "dist"));
+    using served = await servePage(join(folder, "node_modules", "@periscan", "sdk"));
     await using server = await startTestServer({ http: { corsOrigins: [served.origin], sampleData: true } });
     const stopWorking = keepWorking(server);
     const [timestamp, body] = [`${Date.now()}`, '{"id":"an-event-id","type":"scan.created","data":{}}'];

@@ -33,10 +33,14 @@ test("the published package installs without anything of ours, type-checks in a 
     await installSdk(folder);
     const installed = join(folder, "node_modules", "@periscan", "sdk");
     expect(readdirSync(join(folder, "node_modules", "@periscan"))).toEqual(["sdk"]);
-    expect(readdirSync(installed).sort()).toEqual(["LICENSE", "README.md", "dist", "package.json"]);
-    expect(JSON.parse(readFileSync(join(installed, "package.json"), "utf8"))).not.toHaveProperty("dependencies");
-    for (const file of readdirSync(join(installed, "dist")))
-      expect(readFileSync(join(installed, "dist", file), "utf8"), file).not.toMatch(/["']node:|@periscan\/(?!sdk)/);
+    const files = readdirSync(installed);
+    expect(files.filter((file) => !/\.(js|d\.ts)$/.test(file)).sort()).toEqual(["LICENSE", "README.md", "package.json"]);
+    const manifest = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
+    expect(manifest).not.toHaveProperty("dependencies");
+    for (const path of Object.values(manifest.exports as Record<string, Record<string, string>>).flatMap((entry) => Object.values(entry)))
+      expect(files, path).toContain(path.replace("./", ""));
+    for (const file of files.filter((name) => /\.(js|d\.ts)$/.test(name)))
+      expect(readFileSync(join(installed, file), "utf8"), file).not.toMatch(/["']node:|@periscan\/(?!sdk)/);
     writeFileSync(join(folder, "program.ts"), program);
     const strict = {
       target: "es2022",
