@@ -21,16 +21,16 @@ export function showProgress(stream: NodeJS.WriteStream): ProgressDisplay {
       for (const target of fresh) shown.add(target.target_id);
       const columns = (stream.columns ?? 80) - 1;
       const lines = scan.targets.length === 1 ? [] : fresh.map((target) => `${cut(describeTarget(target), columns)}\n`);
-      stream.write(`${clear}${lines.join("")}${cut(describeProgress(scan, done.length), columns)}`);
+      stream.write(`${clear}${lines.join("")}${cut(describeProgress(scan), columns)}`);
     },
     end: () => stream.write(clear),
   };
 }
 
-function describeProgress({ state, progress, started_at, targets, type }: Scan, done: number): string {
+function describeProgress({ state, progress, started_at, target_counts, type }: Scan): string {
   const filled = Math.round((barWidth * progress) / 100);
   const bar = "█".repeat(filled) + "░".repeat(barWidth - filled);
   const elapsed = started_at ? `  ${formatDuration((Date.now() - Date.parse(started_at)) / 1000)}` : "";
   const phase = state === "QUEUED" ? "  waiting for a worker" : "";
-  return `${type} ${bar} ${progress} %  ${done} of ${targets.length} targets${elapsed}${phase}`;
+  return `${type} ${bar} ${progress} %  ${target_counts.requested - target_counts.pending} of ${target_counts.requested} targets${elapsed}${phase}`;
 }

@@ -15,7 +15,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    /** @description Rows on a page, 1 to 500. */
+                    /** @description Rows on a page, 1 to 500. A page ends earlier where its rows are longer than 2 MiB together; go on with its token. */
                     page_size?: number;
                     /** @description `next_page_token` of the page before. */
                     page_token?: string;
@@ -197,6 +197,90 @@ export interface paths {
                         "application/json": {
                             data: components["schemas"]["Scan"];
                         };
+                    };
+                };
+                /** @description The API key is missing, not known, or revoked. */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is nothing of that id in the key's workspace. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests: try again after the `Retry-After` header. */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/scans/{id}/targets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List a scan's targets with their outcomes, in the order of the request */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Rows on a page, 1 to 500. A page ends earlier where its rows are longer than 2 MiB together; go on with its token. */
+                    page_size?: number;
+                    /** @description `next_page_token` of the page before. */
+                    page_token?: string;
+                    /** @description A JSON object, or bracket parameters. Keys: outcome; each an array of values, any of which may match. */
+                    filters?: string;
+                };
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Done. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            data: components["schemas"]["ScanTarget"][];
+                            next_page_token?: string;
+                        };
+                    };
+                };
+                /** @description The request is not valid: `error.field` names what, `error.message` what is allowed. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
                     };
                 };
                 /** @description The API key is missing, not known, or revoked. */
@@ -551,7 +635,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    /** @description Rows on a page, 1 to 500. */
+                    /** @description Rows on a page, 1 to 500. A page ends earlier where its rows are longer than 2 MiB together; go on with its token. */
                     page_size?: number;
                     /** @description `next_page_token` of the page before. */
                     page_token?: string;
@@ -903,7 +987,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    /** @description Rows on a page, 1 to 500. */
+                    /** @description Rows on a page, 1 to 500. A page ends earlier where its rows are longer than 2 MiB together; go on with its token. */
                     page_size?: number;
                     /** @description `next_page_token` of the page before. */
                     page_token?: string;
@@ -1508,7 +1592,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    /** @description Rows on a page, 1 to 500. */
+                    /** @description Rows on a page, 1 to 500. A page ends earlier where its rows are longer than 2 MiB together; go on with its token. */
                     page_size?: number;
                     /** @description `next_page_token` of the page before. */
                     page_token?: string;
@@ -1717,7 +1801,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    /** @description Rows on a page, 1 to 500. */
+                    /** @description Rows on a page, 1 to 500. A page ends earlier where its rows are longer than 2 MiB together; go on with its token. */
                     page_size?: number;
                     /** @description `next_page_token` of the page before. */
                     page_token?: string;
@@ -2153,7 +2237,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    /** @description Rows on a page, 1 to 500. */
+                    /** @description Rows on a page, 1 to 500. A page ends earlier where its rows are longer than 2 MiB together; go on with its token. */
                     page_size?: number;
                     /** @description `next_page_token` of the page before. */
                     page_token?: string;
@@ -2717,7 +2801,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    /** @description Rows on a page, 1 to 500. */
+                    /** @description Rows on a page, 1 to 500. A page ends earlier where its rows are longer than 2 MiB together; go on with its token. */
                     page_size?: number;
                     /** @description `next_page_token` of the page before. */
                     page_token?: string;
@@ -3238,7 +3322,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    /** @description Rows on a page, 1 to 500. */
+                    /** @description Rows on a page, 1 to 500. A page ends earlier where its rows are longer than 2 MiB together; go on with its token. */
                     page_size?: number;
                     /** @description `next_page_token` of the page before. */
                     page_token?: string;
@@ -3652,7 +3736,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    /** @description Rows on a page, 1 to 500. */
+                    /** @description Rows on a page, 1 to 500. A page ends earlier where its rows are longer than 2 MiB together; go on with its token. */
                     page_size?: number;
                     /** @description `next_page_token` of the page before. */
                     page_token?: string;
@@ -3999,7 +4083,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    /** @description Rows on a page, 1 to 500. */
+                    /** @description Rows on a page, 1 to 500. A page ends earlier where its rows are longer than 2 MiB together; go on with its token. */
                     page_size?: number;
                     /** @description `next_page_token` of the page before. */
                     page_token?: string;
@@ -4413,7 +4497,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    /** @description Rows on a page, 1 to 500. */
+                    /** @description Rows on a page, 1 to 500. A page ends earlier where its rows are longer than 2 MiB together; go on with its token. */
                     page_size?: number;
                     /** @description `next_page_token` of the page before. */
                     page_token?: string;
@@ -4896,7 +4980,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    /** @description Rows on a page, 1 to 500. */
+                    /** @description Rows on a page, 1 to 500. A page ends earlier where its rows are longer than 2 MiB together; go on with its token. */
                     page_size?: number;
                     /** @description `next_page_token` of the page before. */
                     page_token?: string;
@@ -4980,7 +5064,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    /** @description Rows on a page, 1 to 500. */
+                    /** @description Rows on a page, 1 to 500. A page ends earlier where its rows are longer than 2 MiB together; go on with its token. */
                     page_size?: number;
                     /** @description `next_page_token` of the page before. */
                     page_token?: string;
@@ -5718,6 +5802,20 @@ export interface components {
             /** Format: date-time */
             observed_at?: string;
         };
+        TargetCounts: {
+            requested: number;
+            resolved: number;
+            complete: number;
+            partial: number;
+            unreachable: number;
+            skipped: number;
+            pending: number;
+        };
+        RiskCounts: {
+            new_open: number;
+            still_open: number;
+            closed: number;
+        };
         Scan: {
             id: string;
             type: components["schemas"]["ScanType"];
@@ -5751,7 +5849,12 @@ export interface components {
                     risk_id: string;
                 }[];
             };
+            /** @description The first 1,000, and in a list of scans the first 100, as in the other lists of targets; `GET /v1/scans/{id}/targets` has all. */
             targets: components["schemas"]["ScanTarget"][];
+            /** @description Of all targets, shown or not. */
+            target_counts: components["schemas"]["TargetCounts"];
+            /** @description Of all risks, shown or not, once the scan has ended. In a list of scans `risks` has the first 100 of each, else 100,000. */
+            risk_counts: components["schemas"]["RiskCounts"];
             options: {
                 [key: string]: unknown;
             };

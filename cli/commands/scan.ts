@@ -7,7 +7,7 @@ import type { NewScan } from "@periscan/sdk/types.ts";
 import { Argument, type Command, InvalidArgumentError } from "commander";
 import { installMissing } from "../install-engine.ts";
 import { printJson } from "../print.ts";
-import { printScan } from "../print-scan.ts";
+import { describeTarget, printScan } from "../print-scan.ts";
 import { saveResults } from "../save-results.ts";
 import { openSession, type Session, withClient, withLiveSession } from "../session.ts";
 import { showProgress } from "../show-progress.ts";
@@ -58,7 +58,8 @@ Without a running platform this starts one for the length of the scan. Ctrl-C ca
     .description("Show a scan, its targets and risks.")
     .argument("<id>")
     .option("--json", "as JSON")
-    .addHelpText("after", "\nExample:\n  periscan scan show 0199d3a2-… --json\n")
+    .option("--targets", "all of its targets and nothing else")
+    .addHelpText("after", "\nExamples:\n  periscan scan show 0199d3a2-… --json\n  periscan scan show 0199d3a2-… --targets\n")
     .action(showScan);
   scan
     .command("cancel")
@@ -193,14 +194,21 @@ async function readDocument(client: Client, scan: Scan): Promise<ScanDocument> {
   return ScanDocument.parse(await new Response(body).json());
 }
 
-async function showScan(id: string, { json }: { json?: boolean }): Promise<void> {
+async function showScan(id: string, { json, targets }: { json?: boolean; targets?: boolean }): Promise<void> {
   await withClient(async (client) => {
+    if (targets) return showTargets(client, id, json === true);
     const scan = await client.scans.get(id);
     const ended = scan.results.length > 0;
     const risks = ended ? (await readDocument(client, scan)).risks : [];
     if (json) printJson({ scan, risks });
     else printScan(scan, risks, []);
   });
+}
+
+/** Line by line as they come: there may be tens of thousands. */
+async function showTargets(client: Client, id: string, json: boolean): Promise<void> {
+  if (json) return printJson(await Array.fromAsync(client.scans.targets(id)));
+  for await (const target of client.scans.targets(id)) console.log(describeTarget(target));
 }
 
 async function cancelScan(id: string, { json }: { json?: boolean }): Promise<void> {

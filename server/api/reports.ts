@@ -3,9 +3,10 @@ import { and, desc, eq, inArray, lt } from "drizzle-orm";
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import { ApiError, notFound } from "../api-error.ts";
+import { isOneOf } from "../db/is-one-of.ts";
 import { report } from "../db/schema.ts";
 import { answerOnce, OnceHeaders } from "../idempotency/answer-once.ts";
-import { filtersQuery, isId, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
+import { fillPageById, filtersQuery, isId, pageOf, pageQuery, readPageToken } from "../page.ts";
 import { createReportIn } from "../reports/create-report.ts";
 import { reportFile } from "../reports/make-report.ts";
 import type { Services } from "../services.ts";
@@ -47,7 +48,7 @@ export function addReportRoutes(app: TypedApp, services: Services): void {
       const { filters, page_size, page_token } = request.query;
       const before = readPageToken(page_token);
       const rows = await db
-        .select()
+        .select({ id: report.id })
         .from(report)
         .where(
           and(
@@ -59,7 +60,19 @@ export function addReportRoutes(app: TypedApp, services: Services): void {
         )
         .orderBy(desc(report.id))
         .limit(page_size + 1);
-      return makePage(rows, page_size, present);
+      return fillPageById(rows, page_size, async (some) =>
+        (
+          await db
+            .select()
+            .from(report)
+            .where(
+              isOneOf(
+                report.id,
+                some.map(({ id }) => id),
+              ),
+            )
+        ).map(present),
+      );
     },
   );
 

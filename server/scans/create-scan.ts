@@ -17,6 +17,7 @@ import { checkTarget, readTargets } from "../targets/read-targets.ts";
 import { findTargetsWithoutLogin } from "../targets/target-login.ts";
 import { describeTooMany, ensureTargets, findRequestedTargets, type TargetRow } from "../targets/target-rows.ts";
 import { recordScanEvent } from "../webhooks/record-scan-event.ts";
+import { countTargets } from "./count-targets.ts";
 import { finishScan } from "./finish-scan.ts";
 
 /** A task that no worker took by then is ended with that reason. */
@@ -137,6 +138,7 @@ async function insertScan(tx: Transaction, parts: ScanParts): Promise<string> {
     ...(refusal === undefined ? {} : { kind: "skipped", reason: refusal, observedAt: sql`now()` }),
   }));
   await tx.insert(scanTarget).values(rows);
+  await countTargets(tx, scanId);
   await recordScanEvent(tx, scanId, "scan.created");
   if (taskIds.length === 0) await finishScan(tx, services.boss, scanId);
   return scanId;
@@ -153,4 +155,5 @@ async function keepOverLimit(tx: Transaction, { head, targets, reason: { code, m
   await tx.insert(scan).values({ ...head, state: "OVER_LIMIT", errorCode: code, errorMessage: message, finishedAt: sql`now()` });
   const rows = targets.map(({ id, target }, ordinal) => ({ scanId: head.id, targetId: id, target, ordinal }));
   await tx.insert(scanTarget).values(rows.map((row) => ({ ...row, kind: "skipped", reason: message, observedAt: sql`now()` })));
+  await countTargets(tx, head.id);
 }

@@ -13,6 +13,7 @@ import { applyOutcomes } from "../risks/apply-outcomes.ts";
 import type { Services } from "../services.ts";
 import { applyObservations } from "../targets/apply-observations.ts";
 import { recordScanEvent } from "../webhooks/record-scan-event.ts";
+import { countRisks, countTargets } from "./count-targets.ts";
 
 interface ScanError {
   code: string;
@@ -30,6 +31,8 @@ export async function finishScan(tx: Transaction, boss: Services["boss"], scanId
   const file = await findImportFile(tx, scanId);
   await applyOutcomes(tx, { scanId, workspaceId: row.workspaceId, engine, isImport: file !== undefined });
   await applyObservations(tx, { scanId, engine });
+  await countTargets(tx, scanId);
+  await countRisks(tx, scanId);
   const error = cause ?? (await findFailure(tx, scanId, file !== undefined));
   await tx
     .update(scan)

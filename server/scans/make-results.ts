@@ -2,14 +2,14 @@ import type { NativeFacts } from "@periscan/engines/kit/engine.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
 import { and, asc, eq, ne } from "drizzle-orm";
 import type { Database } from "../db/connect.ts";
-import { result, scan } from "../db/schema.ts";
+import { result, scan, scanTarget } from "../db/schema.ts";
 import type { FileStore } from "../file-store.ts";
 import { findImportFile, importName } from "../imports/import-file.ts";
 import { renderQueue } from "../queue/start-queue.ts";
 import { renderResult } from "../render/render-result.ts";
 import type { Services } from "../services.ts";
 import { loadScanDocument } from "./load-scan-document.ts";
-import { loadShownTargets, type ShownTargetRow } from "./present-scan.ts";
+import { loadShownTargets, type ShownTargetRow } from "./load-shown.ts";
 
 type ResultRow = typeof result.$inferSelect;
 type ScanRow = typeof scan.$inferSelect;
@@ -95,7 +95,7 @@ const readNative = async (db: Database, files: FileStore, owner: ScanRow) =>
 async function* joinNativeParts(db: Database, files: FileStore, row: ScanRow): AsyncIterable<Uint8Array | string> {
   const engine = findEngine(row.type);
   const targets = await loadShownTargets(db, [row.id]);
-  const facts = describeRun(row, targets);
+  const facts = describeRun(row, targets, await loadCoverages(db, row.id));
   yield engine.native.head(facts);
   let first = true;
   for (const { target_id: targetId, attempt, has_native: hasNative } of targets) {
@@ -107,7 +107,12 @@ async function* joinNativeParts(db: Database, files: FileStore, row: ScanRow): A
   yield engine.native.tail(facts);
 }
 
-function describeRun(row: ScanRow, targets: ShownTargetRow[]): NativeFacts {
+async function loadCoverages(db: Database, scanId: string): Promise<Map<string, unknown>> {
+  const rows = await db.select({ targetId: scanTarget.targetId, coverage: scanTarget.coverage }).from(scanTarget).where(eq(scanTarget.scanId, scanId));
+  return new Map(rows.map(({ targetId, coverage }) => [targetId, coverage]));
+}
+
+function describeRun(row: ScanRow, targets: ShownTargetRow[], coverages: Map<string, unknown>): NativeFacts {
   const looked = targets.filter(({ kind }) => kind === "complete" || kind === "partial");
   return {
     type: row.type,
@@ -117,7 +122,7 @@ function describeRun(row: ScanRow, targets: ShownTargetRow[]): NativeFacts {
     reached: looked.length,
     unreached: targets.filter(({ kind }) => kind === "unreachable").length,
     succeeded: row.state === "SUCCEEDED",
-    looks: looked.map(({ coverage, notes }) => ({ coverage, notes })),
+    looks: looked.map(({ target_id, notes }) => ({ coverage: coverages.get(target_id), notes })),
   };
 }
 

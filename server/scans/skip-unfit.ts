@@ -5,6 +5,7 @@ import { scanTarget, target } from "../db/schema.ts";
 import { findUnproven } from "../ownership/ownership-rows.ts";
 import type { Services } from "../services.ts";
 import { findTargetsWithoutLogin } from "../targets/target-login.ts";
+import { countTargets } from "./count-targets.ts";
 import type { ScanRow } from "./lock-attempt.ts";
 
 interface Claimed {
@@ -30,6 +31,7 @@ export async function skipUnfit(
       .set({ kind: "skipped", reason, observedAt: sql`now()` })
       .where(and(eq(scanTarget.taskId, taskId), eq(scanTarget.targetId, targetId), isNull(scanTarget.kind)));
   }
+  if (reasons.size > 0) await countTargets(tx, owner.id);
   return targets.filter(({ target_id }) => !reasons.has(target_id));
 }
 
