@@ -11,6 +11,7 @@ import { describeTarget, printScan } from "../print-scan.ts";
 import { saveResults } from "../save-results.ts";
 import { openSession, type Session, withClient, withLiveSession } from "../session.ts";
 import { showProgress } from "../show-progress.ts";
+import { take } from "../take.ts";
 import { UserError } from "../user-error.ts";
 import { watchInterrupts } from "../watch-interrupts.ts";
 
@@ -207,7 +208,7 @@ async function showScan(id: string, { json, targets }: { json?: boolean; targets
 
 /** Line by line as they come: there may be tens of thousands. */
 async function showTargets(client: Client, id: string, json: boolean): Promise<void> {
-  if (json) return printJson(await Array.fromAsync(client.scans.targets(id)));
+  if (json) return printJson(await take(client.scans.targets(id), Number.POSITIVE_INFINITY));
   for await (const target of client.scans.targets(id)) console.log(describeTarget(target));
 }
 

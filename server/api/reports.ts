@@ -4,6 +4,7 @@ import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import { ApiError, notFound } from "../api-error.ts";
 import { isOneOf } from "../db/is-one-of.ts";
+import { lookTogether } from "../db/look-together.ts";
 import { report } from "../db/schema.ts";
 import { answerOnce, OnceHeaders } from "../idempotency/answer-once.ts";
 import { fillPageById, filtersQuery, isId, pageOf, pageQuery, readPageToken } from "../page.ts";
@@ -25,6 +26,13 @@ type ReportRow = typeof report.$inferSelect;
 export function addReportRoutes(app: TypedApp, services: Services): void {
   const onRequest = requireKey(services);
   const { db } = services;
+  const isEnded = lookTogether(async (ids) => {
+    const rows = await db
+      .select({ id: report.id })
+      .from(report)
+      .where(and(isOneOf(report.id, ids), inArray(report.state, ["SUCCEEDED", "FAILED"])));
+    return rows.map(({ id }) => id);
+  });
 
   for (const url of ["/v1/reports", "/v1/report"]) {
     const schema = operation({
@@ -107,11 +115,12 @@ export function addReportRoutes(app: TypedApp, services: Services): void {
   }
 
   async function waitForReport(request: FastifyRequest, id: string): Promise<ReportRow> {
-    const made = await waitFor(request, waitSeconds, async () => {
+    const look = async () => {
       const row = await find(request.workspaceId, id);
       if (row.state === "FAILED") throw new ApiError(500, "report.failed", row.error ?? "The report could not be made.");
       return row.state === "SUCCEEDED" ? row : undefined;
-    });
+    };
+    const made = await waitFor({ request, seconds: waitSeconds, look, isWorthALook: () => isEnded(id) });
     if (!made) throw new ApiError(503, "report.pending", "The report is still being made; try again in a moment.");
     return made;
   }

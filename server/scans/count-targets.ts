@@ -1,3 +1,4 @@
+import type { RiskCounts, TargetCounts } from "@periscan/contract/scan.ts";
 import { sql } from "drizzle-orm";
 import type { Transaction } from "../db/connect.ts";
 
@@ -17,13 +18,16 @@ export const countedRisks = sql`jsonb_build_object(
   'still_open', count(*) filter (where change = 'still_open'),
   'closed', count(*) filter (where change = 'closed'))`;
 
-/** Keeps how many targets the scan has of each kind; whoever changes an outcome calls it, under the scan's lock. */
-export async function countTargets(tx: Transaction, scanId: string): Promise<void> {
-  await tx.execute(sql`update scan set target_counts = (select ${countedTargets} from scan_target where scan_id = ${scanId}) where id = ${scanId}`);
+/** Keeps how many targets the scan has of each kind, and answers it; whoever changes an outcome calls it, under the scan's lock. */
+export async function countTargets(tx: Transaction, scanId: string): Promise<TargetCounts> {
+  const { rows } = await tx.execute<{ counts: TargetCounts }>(sql`
+    update scan set target_counts = (select ${countedTargets} from scan_target where scan_id = ${scanId}) where id = ${scanId} returning target_counts as counts`);
+  return (rows[0] as { counts: TargetCounts }).counts;
 }
 
-/** Keeps how many risks an ended scan opened, saw again and closed. */
-export async function countRisks(tx: Transaction, scanId: string): Promise<void> {
-  await tx.execute(sql`
-    update scan set risk_counts = (select ${countedRisks} from scan_risk where scan_id = ${scanId}) where id = ${scanId}`);
+/** Keeps how many risks an ended scan opened, saw again and closed, and answers it. */
+export async function countRisks(tx: Transaction, scanId: string): Promise<RiskCounts> {
+  const { rows } = await tx.execute<{ counts: RiskCounts }>(sql`
+    update scan set risk_counts = (select ${countedRisks} from scan_risk where scan_id = ${scanId}) where id = ${scanId} returning risk_counts as counts`);
+  return (rows[0] as { counts: RiskCounts }).counts;
 }
