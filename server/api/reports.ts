@@ -94,7 +94,9 @@ export function addReportRoutes(app: TypedApp, services: Services): void {
       params: ById,
       errors: [404, 416, 500, 503],
     });
-    app.get(url, { onRequest, schema }, async (request, reply) => sendFile(services, reply, describeFile(await waitForReport(request, request.params.id))));
+    app.get(url, { onRequest, schema, config: { isIdle: true } }, async (request, reply) =>
+      sendFile(services, reply, describeFile(await waitForReport(request, request.params.id))),
+    );
   }
 
   app.get(

@@ -7,7 +7,7 @@ export interface FileJob {
 }
 
 /** What decides how long files take: their PDF takes a second for so many risks, a longer one minutes. */
-const mostSmallRisks = 200;
+const mostSmallRisks = 100;
 const mostSmallTargets = 500;
 const mostSmallBytes = 16 * 1024 * 1024;
 

@@ -21,7 +21,7 @@ export async function createReportIn(tx: Transaction, { boss }: Pick<Services, "
 /** How much the report may have to read, whatever its filters leave of it: counted as far as it matters. */
 async function sizeWorkspace(tx: Transaction, workspaceId: string): Promise<FileSize> {
   const { rows } = await tx.execute<{ risks: number; targets: number }>(sql`
-    select (select count(*)::int from (select 1 from risk where workspace_id = ${workspaceId} limit ${enoughToKnow.risks}) as some) as risks,
-      (select count(*)::int from (select 1 from target where workspace_id = ${workspaceId} limit ${enoughToKnow.targets}) as some) as targets`);
+    select (select count(*)::int from (select 1 from risk where workspace_id = ${workspaceId} limit ${enoughToKnow.risks}) as few) as risks,
+      (select count(*)::int from (select 1 from target where workspace_id = ${workspaceId} limit ${enoughToKnow.targets}) as few) as targets`);
   return rows[0] ?? enoughToKnow;
 }
