@@ -23,7 +23,7 @@ export async function addImportRoutes(app: TypedApp, services: Services): Promis
     "/v1/results",
     {
       onRequest: [requireKey(services), requireForm],
-      config: { maxFileBytes: services.maxImportBytes, isIdle: true },
+      config: { maxFileBytes: services.maxImportBytes, turn: "none" },
       ...readsForm,
       schema: {
         ...operation({

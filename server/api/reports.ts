@@ -94,7 +94,7 @@ export function addReportRoutes(app: TypedApp, services: Services): void {
       params: ById,
       errors: [404, 416, 500, 503],
     });
-    app.get(url, { onRequest, schema, config: { isIdle: true } }, async (request, reply) =>
+    app.get(url, { onRequest, schema, config: { turn: "none" } }, async (request, reply) =>
       sendFile(services, reply, describeFile(await waitForReport(request, request.params.id))),
     );
   }

@@ -37,7 +37,7 @@ export function addResultRoutes(app: TypedApp, services: Services): void {
       params: z.object({ id: z.string() }),
       errors: [404, 416, 500, 503],
     });
-    app.get(url, { onRequest, schema, config: { isIdle: true } }, async (request, reply) => {
+    app.get(url, { onRequest, schema, config: { turn: "none" } }, async (request, reply) => {
       const row = await waitForFile(services, { id: request.params.id, request, isSettled });
       return sendFile(services, reply, { ...row, path: resultFile(row) });
     });

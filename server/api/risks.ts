@@ -38,6 +38,7 @@ export function addRiskRoutes(app: TypedApp, services: Services): void {
     "/v1/risks/export",
     {
       onRequest,
+      config: { turn: "long" },
       schema: fileOperation({
         tag: "risks",
         summary: "Download all risks that match, as CSV, JSON or SARIF 2.1.0",
