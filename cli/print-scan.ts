@@ -7,17 +7,17 @@ export function printScan(scan: Scan, risks: DocumentRisk[], files: string[]): v
   console.log(`${paint("bold", `${scan.type} scan ${scan.id}`)}  ${describeState(scan)}`);
   if (scan.error) console.log(paint("red", cleanLine(scan.error.message)));
   printRisks(scan, risks);
-  printTargets(scan.targets);
+  printTargets(scan);
   if (files.length === 0) return;
   console.log(`\n${paint("bold", "Results")}`);
   for (const file of files) console.log(`  ${file}`);
 }
 
-function describeState({ state, progress, started_at, finished_at, targets }: Scan): string {
+function describeState({ state, progress, started_at, finished_at, target_counts }: Scan): string {
   const seconds = finished_at && started_at ? ` in ${formatDuration((Date.parse(finished_at) - Date.parse(started_at)) / 1000)}` : "";
-  const complete = targets.filter(({ outcome }) => outcome === "complete").length;
-  const counts = `${complete} of ${targets.length} target${targets.length === 1 ? "" : "s"} scanned to the end`;
-  if (state === "SUCCEEDED") return `${paint(complete === targets.length ? "green" : "yellow", state)}${seconds}, ${counts}`;
+  const { complete, requested } = target_counts;
+  const counts = `${complete} of ${requested} target${requested === 1 ? "" : "s"} scanned to the end`;
+  if (state === "SUCCEEDED") return `${paint(complete === requested ? "green" : "yellow", state)}${seconds}, ${counts}`;
   if (state === "FAILED") return `${paint("red", state)}${seconds}, ${counts}`;
   return state === "RUNNING" ? `${state}, ${progress} %` : state;
 }
@@ -25,8 +25,8 @@ function describeState({ state, progress, started_at, finished_at, targets }: Sc
 const marks = { new_open: "new", still_open: "", closed: "closed" };
 
 function printRisks(scan: Scan, risks: DocumentRisk[]): void {
-  const { new_open, still_open, closed } = scan.risks;
-  console.log(`\n${paint("bold", "Risks")}  ${new_open.length} new, ${still_open.length} still open, ${closed.length} closed`);
+  const { new_open, still_open, closed } = scan.risk_counts;
+  console.log(`\n${paint("bold", "Risks")}  ${new_open} new, ${still_open} still open, ${closed} closed`);
   if (risks.length > 0) printTable(["LEVEL", "", "TARGET", "RISK"], risks.map(toRow));
   else if (scan.state !== "SUCCEEDED") console.log("  None known. That does not say that there are none: see the targets below.");
 }
@@ -41,9 +41,11 @@ const toRow = ({ threat_level, change, target, title, additional_info }: Documen
   ),
 ];
 
-function printTargets(targets: ScanTarget[]): void {
+function printTargets({ id, targets, target_counts }: Scan): void {
   console.log(`\n${paint("bold", "Targets")}`);
   for (const target of targets) console.log(`  ${describeTarget(target)}`);
+  if (target_counts.requested > targets.length)
+    console.log(`  The first ${targets.length} of ${target_counts.requested} are shown. All of them: periscan scan show ${id} --targets`);
 }
 
 const signs = {

@@ -15,8 +15,7 @@ export function showProgress(stream: NodeJS.WriteStream): ProgressDisplay {
   const shown = new Set<string>();
   const clear = "\r\x1b[2K";
   let ticking: NodeJS.Timeout | undefined;
-  const draw = (scan: Scan, done: number, lines: string[] = []) =>
-    stream.write(`${clear}${lines.join("")}${cut(describeProgress(scan, done), (stream.columns ?? 80) - 1)}`);
+  const draw = (scan: Scan, lines: string[] = []) => stream.write(`${clear}${lines.join("")}${cut(describeProgress(scan), (stream.columns ?? 80) - 1)}`);
   return {
     update: (scan) => {
       const done = scan.targets.filter(({ outcome }) => outcome !== "pending");
@@ -24,9 +23,9 @@ export function showProgress(stream: NodeJS.WriteStream): ProgressDisplay {
       for (const target of fresh) shown.add(target.target_id);
       const columns = (stream.columns ?? 80) - 1;
       const lines = scan.targets.length === 1 ? [] : fresh.map((target) => `${cut(describeTarget(target), columns)}\n`);
-      draw(scan, done.length, lines);
+      draw(scan, lines);
       clearInterval(ticking);
-      ticking = setInterval(() => draw(scan, done.length), 1000).unref();
+      ticking = setInterval(() => draw(scan), 1000).unref();
     },
     end: () => {
       clearInterval(ticking);
@@ -35,10 +34,10 @@ export function showProgress(stream: NodeJS.WriteStream): ProgressDisplay {
   };
 }
 
-function describeProgress({ state, progress, started_at, targets, type }: Scan, done: number): string {
+function describeProgress({ state, progress, started_at, target_counts, type }: Scan): string {
   const filled = Math.round((barWidth * progress) / 100);
   const bar = "█".repeat(filled) + "░".repeat(barWidth - filled);
   const elapsed = started_at ? `  ${formatDuration((Date.now() - Date.parse(started_at)) / 1000)}` : "";
   const phase = state === "QUEUED" ? "  waiting for a worker" : "";
-  return `${type} ${bar} ${progress} %  ${done} of ${targets.length} targets${elapsed}${phase}`;
+  return `${type} ${bar} ${progress} %  ${target_counts.requested - target_counts.pending} of ${target_counts.requested} targets${elapsed}${phase}`;
 }

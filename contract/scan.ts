@@ -63,6 +63,23 @@ export const ScanTarget = z
   .meta({ id: "ScanTarget" });
 export type ScanTarget = z.infer<typeof ScanTarget>;
 
+/** How many of a scan's targets there are, have an address, and have each outcome. */
+export const TargetCounts = z
+  .object({
+    requested: z.int(),
+    resolved: z.int(),
+    complete: z.int(),
+    partial: z.int(),
+    unreachable: z.int(),
+    skipped: z.int(),
+    pending: z.int(),
+  })
+  .meta({ id: "TargetCounts" });
+export type TargetCounts = z.infer<typeof TargetCounts>;
+
+export const RiskCounts = z.object({ new_open: z.int(), still_open: z.int(), closed: z.int() }).meta({ id: "RiskCounts" });
+export type RiskCounts = z.infer<typeof RiskCounts>;
+
 export const Scan = z
   .object({
     id: z.string(),
@@ -74,7 +91,13 @@ export const Scan = z
     resolved_targets: z.array(z.object({ target_id: z.string(), resolved_target: z.string() })),
     skipped_targets: z.array(z.object({ target_id: z.string(), skipped_reason: z.string() })),
     risks: z.object({ new_open: z.array(RiskReference), still_open: z.array(RiskReference), closed: z.array(RiskReference) }),
-    targets: z.array(ScanTarget),
+    targets: z
+      .array(ScanTarget)
+      .describe("The first 1,000, and in a list of scans the first 100, as in the other lists of targets; `GET /v1/scans/{id}/targets` has all."),
+    target_counts: TargetCounts.describe("Of all targets, shown or not."),
+    risk_counts: RiskCounts.describe(
+      "Of all risks, shown or not, once the scan has ended. In a list of scans `risks` has the first 100 of each, else 100,000.",
+    ),
     options: z.record(z.string(), z.unknown()),
     error: z.object({ code: z.string(), message: z.string() }).optional().describe("Why the scan failed, or does not run."),
     source_id: z.string().optional().describe("Where an imported scan came from."),

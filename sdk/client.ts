@@ -24,6 +24,7 @@ import type {
   RiskEvent,
   Scan,
   ScanState,
+  ScanTarget,
   ScanType,
   Schedule,
   ScheduleRun,
@@ -153,6 +154,8 @@ export function createClient({ server, apiKey, fetch = globalThis.fetch }: Clien
     get: (id: string, signal?: AbortSignal) => read<Scan>("GET", byId("scans", id), { signal }),
     /** Newest first, page by page as they are asked for. */
     list: (filters: Filters = {}) => list<Scan>("/v1/scans", filters),
+    /** All of its targets with their outcomes, in the order of the request, page by page as they are asked for. */
+    targets: (id: string, filters: Filters = {}) => list<ScanTarget>(`${byId("scans", id)}/targets`, filters),
     cancel: (id: string) => read<Scan>("POST", `${byId("scans", id)}/cancel`),
   };
   return {

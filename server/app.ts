@@ -28,6 +28,7 @@ import { ApiError } from "./api-error.ts";
 import { describeOnce, printDescription, tags } from "./describe-api.ts";
 import { handleClientError } from "./handle-client-error.ts";
 import { createNotFoundHandler, handleError } from "./handle-error.ts";
+import { takeTurns } from "./limits/request-turns.ts";
 import { measureRequests } from "./metrics.ts";
 import { routeSamples } from "./samples/route-samples.ts";
 import type { Services } from "./services.ts";
@@ -81,6 +82,7 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
     });
     refuseNulBytes(scope);
     routeSamples(scope);
+    takeTurns(scope);
     const typed = scope.withTypeProvider<ZodTypeProvider>();
     addScanRoutes(typed, services);
     addResultRoutes(typed, services);

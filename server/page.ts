@@ -9,7 +9,13 @@ export const isId = (text: string): boolean => uuidPattern.test(text);
 const maxPageSize = 500;
 
 export const pageQuery = {
-  page_size: z.coerce.number().int().min(1).max(maxPageSize).default(maxPageSize).describe("Rows on a page, 1 to 500."),
+  page_size: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(maxPageSize)
+    .default(maxPageSize)
+    .describe("Rows on a page, 1 to 500. A page ends earlier where its rows are longer than 2 MiB together; go on with its token."),
   // A client's loop may begin with an empty one.
   page_token: z
     .string()
@@ -19,22 +25,106 @@ export const pageQuery = {
     .describe("`next_page_token` of the page before."),
 };
 
+/** So large a page's rows may be as JSON: a page that would be larger ends before, and has a token. One row is always on it. */
+export const mostPageBytes = 2 * 1024 * 1024;
+
 export const pageOf = <T extends z.ZodType>(row: T) => z.object({ data: z.array(row), next_page_token: z.string().optional() });
 
 /** A token is the last row's id, made opaque. */
 export function readPageToken(token: string | undefined): string | undefined {
   if (token === undefined) return undefined;
   const id = Buffer.from(token, "base64url").toString();
-  if (!isId(id)) throw new ApiError(400, "request.invalid", "page_token is not one that this API gave out.", { field: "page_token" });
+  if (!isId(id)) throw foreignToken();
   return id;
 }
 
-/** `rows` holds one more than the page size where there is a next page. */
-export function makePage<R extends { id: string }, T>(rows: R[], pageSize: number, presented: (row: R) => T): { data: T[]; next_page_token?: string } {
+export const foreignToken = (): ApiError => new ApiError(400, "request.invalid", "page_token is not one that this API gave out.", { field: "page_token" });
+
+export interface Page<T> {
+  data: T[];
+  next_page_token?: string;
+}
+
+/** `rows` are all that there may be of a page, and one more where there is a next page. For rows that are short; `fillPage` is for those that may be long. */
+export function makePage<R extends { id: string }, T>(rows: R[], pageSize: number, presented: (row: R) => T): Page<T> {
+  return endPage(
+    takeFitting(
+      rows.slice(0, pageSize).map((row) => [row, presented(row)] as const),
+      mostPageBytes,
+    ).taken,
+    rows,
+    ({ id }) => id,
+  );
+}
+
+interface Filling<R, T> {
+  /** As of `makePage`: no more of each than says which it is. */
+  rows: R[];
+  pageSize: number;
+  /** What is shown of these rows, in their order; undefined of one that has gone meanwhile. */
+  load(rows: R[]): Promise<(T | undefined)[]>;
+  /** What the token of a page says that ends with this row. */
+  tokenOf(row: R): string;
+}
+
+/** How many rows are read at first; then as many as seem to fit, and at most twice as many as before. */
+const firstStep = 25;
+
+/** A page whose rows may be long: no more of them is read than about what fits on it. */
+export async function fillPage<R, T>({ rows, pageSize, load, tokenOf }: Filling<R, T>): Promise<Page<T>> {
   const page = rows.slice(0, pageSize);
-  const last = page.at(-1);
-  const data = page.map(presented);
-  return rows.length > pageSize && last ? { data, next_page_token: Buffer.from(last.id).toString("base64url") } : { data };
+  const filled: (readonly [R, T | undefined])[] = [];
+  let bytes = 0;
+  for (let step = firstStep; filled.length < page.length; ) {
+    const some = page.slice(filled.length, filled.length + step);
+    const loaded = await load(some);
+    const fitting = takeFitting(
+      some.map((row, index) => [row, loaded[index]] as const),
+      filled.length === 0 ? mostPageBytes : mostPageBytes - bytes,
+      filled.length === 0,
+    );
+    filled.push(...fitting.taken);
+    bytes += fitting.bytes;
+    if (fitting.taken.length < some.length) break;
+    step = Math.max(1, Math.min(step * 2, Math.floor(((mostPageBytes - bytes) * filled.length) / Math.max(1, bytes))));
+  }
+  return endPage(filled, rows, tokenOf);
+}
+
+type Presented<R, T> = readonly [row: R, shown: T | undefined];
+
+/** Those from the first on that fit together into so many bytes of JSON; with `always` at least one. */
+function takeFitting<R, T>(presented: Presented<R, T>[], most: number, always = true): { taken: Presented<R, T>[]; bytes: number } {
+  let bytes = 0;
+  for (const [index, [, shown]] of presented.entries()) {
+    const size = shown === undefined ? 0 : Buffer.byteLength(JSON.stringify(shown)) + 1;
+    if (bytes + size > most && !(always && index === 0)) return { taken: presented.slice(0, index), bytes };
+    bytes += size;
+  }
+  return { taken: presented, bytes };
+}
+
+function endPage<R, T>(filled: Presented<R, T>[], rows: R[], tokenOf: (row: R) => string): Page<T> {
+  const data = filled.flatMap(([, shown]) => (shown === undefined ? [] : [shown]));
+  const last = filled.at(-1);
+  return last && filled.length < rows.length ? { data, next_page_token: Buffer.from(tokenOf(last[0])).toString("base64url") } : { data };
+}
+
+/** The same with the rows' ids, and shown things that have them too, in any order. */
+export function fillPageById<R extends { id: string }, T extends { id: string }>(
+  rows: R[],
+  pageSize: number,
+  load: (rows: R[]) => Promise<T[]>,
+): Promise<Page<T>> {
+  return fillPage({
+    rows,
+    pageSize,
+    tokenOf: ({ id }) => id,
+    load: async (some) => {
+      const byId = new Map((await load(some)).map((each) => [each.id, each]));
+      return some.map(({ id }) => byId.get(id));
+    },
+  });
 }
 
 /** So long may the JSON of `filters` be, in bytes of UTF-8: with every byte percent-encoded it fits into what the server takes of an address (app.ts). It is about 400 ids. */

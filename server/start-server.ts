@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { bracket } from "@periscan/contract/target-syntax.ts";
-import type { JobWithMetadata } from "pg-boss";
 import pino from "pino";
 import { buildApp, isLoopbackHost } from "./app.ts";
 import { connect } from "./db/connect.ts";
@@ -15,8 +14,9 @@ import { openMailer } from "./outgoing/mailer.ts";
 import { type OutgoingPolicy, readOutgoingPolicy } from "./outgoing/outgoing-policy.ts";
 import { recheckOwnerships } from "./ownership/ownership-rows.ts";
 import { type OwnershipSettings, readOwnershipSettings } from "./ownership/ownership-settings.ts";
-import { createFileMaker, type FileMaker } from "./queue/file-maker.ts";
-import { renderQueue, reportQueue, startQueue } from "./queue/start-queue.ts";
+import { startFileLane } from "./queue/file-lane.ts";
+import { createFileMaker } from "./queue/file-maker.ts";
+import { fileQueues, startQueue } from "./queue/start-queue.ts";
 import { failOverdueReports, failReport } from "./reports/make-report.ts";
 import { expireAcceptances } from "./risks/accept-risks.ts";
 import { leaseSeconds } from "./scans/claim-task.ts";
@@ -87,8 +87,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
     maxImportBytes: (settings.maxImportMegabytes ?? defaultMaxImportMegabytes) * 1024 ** 2,
     publicUrl: readPublicUrl(process.env),
   };
-  const maker = createFileMaker({ databaseUrl: settings.databaseUrl, filesFolder, log });
-  await startRendering(services, maker);
+  const stopMaking = startMaking(services, { databaseUrl: settings.databaseUrl, filesFolder });
   const app = await buildApp(services);
   await app.listen({ host: settings.host, port: settings.port });
   const stopReaper = startReaper(services);
@@ -103,8 +102,8 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
     stop: async () => {
       await Promise.all([stopReaper(), stopSweeper(), stopScheduler(), stopRechecks(), stopDeliveries()]);
       await app.close();
+      await stopMaking();
       await boss.stop({ graceful: true, timeout: 3000 });
-      await maker.stop();
       await close();
     },
   };
@@ -133,44 +132,18 @@ async function startDelivering(services: Services, databaseUrl: string, onError:
   };
 }
 
-/** One of each at a time: setting a PDF takes a core and memory. */
-async function startRendering(services: Services, maker: FileMaker): Promise<void> {
-  await work<{ scanId: string }>(services, renderQueue, {
-    run: ({ scanId }) => maker.make("results", scanId),
-    fail: ({ scanId }) => failResults(services.db, scanId),
-  });
-  await work<{ reportId: string }>(services, reportQueue, {
-    run: ({ reportId }) => maker.make("report", reportId),
-    fail: ({ reportId }) => failReport(services.db, reportId),
-  });
-}
+/** How far the making of large files gives way to all else on the machine. */
+const largeNiceness = 10;
 
-interface Work<T> {
-  run(data: T): Promise<void>;
-  /** After the last try. */
-  fail(data: T): Promise<void>;
-}
-
-async function work<T extends object>({ boss, log }: Services, queue: string, { run, fail }: Work<T>): Promise<void> {
-  const settings = {
-    pollingIntervalSeconds: 0.5,
-    notifyPollingIntervalSeconds: 0.5,
-    batchSize: 1,
-    localConcurrency: 1,
-    includeMetadata: true as const,
-    heartbeatRefreshSeconds: 3,
+/** One small and one large file at a time: to set a PDF takes a core and memory. */
+function startMaking({ boss, db, log }: Services, { databaseUrl, filesFolder }: { databaseUrl: string; filesFolder: string }): () => Promise<void> {
+  const stops = fileQueues.map((queue) => {
+    const maker = createFileMaker({ databaseUrl, filesFolder, log, niceness: queue === "files-large" ? largeNiceness : 0 });
+    return startFileLane({ boss, log, queue, maker, fail: ({ kind, ofId }) => (kind === "results" ? failResults(db, ofId) : failReport(db, ofId)) });
+  });
+  return async () => {
+    await Promise.all(stops.map((stop) => stop()));
   };
-  await boss.work(queue, settings, async ([job]: JobWithMetadata<T>[]) => {
-    if (!job) return;
-    try {
-      await run(job.data);
-    } catch (error) {
-      const last = job.retryCount >= job.retryLimit;
-      log.error({ err: error, queue, job: job.data, last }, "a file could not be made");
-      if (last) await fail(job.data);
-      throw error;
-    }
-  });
 }
 
 const sweepSeconds = 600;

@@ -8,12 +8,13 @@ import { Argument, type Command, InvalidArgumentError } from "commander";
 import { failOnOption, hasRisk, tellingFailures } from "../fail-on.ts";
 import { printJson } from "../print.ts";
 import { addFormat, type Format, readFormat } from "../print-list.ts";
-import { printScan } from "../print-scan.ts";
+import { describeTarget, printScan } from "../print-scan.ts";
 import { readTargets } from "../read-targets.ts";
 import { saveResults } from "../save-results.ts";
 import { openSession, type Session, withClient, withLiveSession } from "../session.ts";
 import { readSettings } from "../settings.ts";
 import { showProgress } from "../show-progress.ts";
+import { take } from "../take.ts";
 import { UserError } from "../user-error.ts";
 import { watchAnew } from "../watch-anew.ts";
 import { watchInterrupts } from "../watch-interrupts.ts";
@@ -73,7 +74,8 @@ Without a running platform this starts one for the length of the scan. Ctrl-C ca
     .argument("<id>")
     .option("--watch", "show it anew every two seconds, until it ends")
     .option("--json", "as JSON")
-    .addHelpText("after", "\nExample:\n  periscan scan show 0199d3a2-… --json\n")
+    .option("--targets", "all of its targets and nothing else")
+    .addHelpText("after", "\nExamples:\n  periscan scan show 0199d3a2-… --json\n  periscan scan show 0199d3a2-… --targets\n")
     .action(showScan);
   scan
     .command("cancel")
@@ -224,7 +226,8 @@ async function readDocument(client: Client, scan: Scan): Promise<ScanDocument> {
   return ScanDocument.parse(await new Response(body).json());
 }
 
-async function showScan(id: string, { json, watch }: { json?: boolean; watch?: boolean }): Promise<void> {
+async function showScan(id: string, { json, watch, targets }: { json?: boolean; watch?: boolean; targets?: boolean }): Promise<void> {
+  if (targets) return withClient((client) => showTargets(client, id, json === true));
   const read = async (client: Client) => {
     const scan = await client.scans.get(id);
     return { scan, risks: scan.results.length > 0 ? (await readDocument(client, scan)).risks : [] };
@@ -237,6 +240,12 @@ async function showScan(id: string, { json, watch }: { json?: boolean; watch?: b
   };
   if (watch) await watchAnew(read, show);
   else show(await withClient(read));
+}
+
+/** Line by line as they come: there may be tens of thousands. */
+async function showTargets(client: Client, id: string, json: boolean): Promise<void> {
+  if (json) return printJson(await take(client.scans.targets(id), Number.POSITIVE_INFINITY));
+  for await (const target of client.scans.targets(id)) console.log(describeTarget(target));
 }
 
 async function cancelScan(id: string, { json }: { json?: boolean }): Promise<void> {

@@ -47,9 +47,14 @@ const toRow = (scan: Scan): string[] => [
   scan.type,
   paintState(scan),
   formatTime(scan.created_at),
-  `${scan.risks.new_open.length}`,
-  cleanLine(scan.requested_targets.map(({ target }) => target).join(", ")),
+  `${scan.risk_counts.new_open}`,
+  cleanLine(describeTargets(scan)),
 ];
+
+function describeTargets({ requested_targets, target_counts }: Scan): string {
+  const more = target_counts.requested - requested_targets.length;
+  return `${requested_targets.map(({ target }) => target).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
 
 function paintState({ state, progress, skipped_targets }: Scan): string {
   if (state === "RUNNING") return paint("cyan", `RUNNING ${progress} %`);

@@ -132,10 +132,9 @@ async function listRisks(settings, id) {
  * All that is open of the scan's targets, seen by this scan or before: what was not looked at again must not be missing, or code scanning takes it for fixed. So many
  * targets go into one address.
  */
-async function writeSarif(settings, { id, type, targets }) {
-  const isWhole = targets.every(({ outcome }) => outcome === "complete");
-  if (targets.length > 200 && !isWhole) return console.log("No SARIF: a part of more than 200 targets was not scanned to the end.");
-  const of = targets.length > 200 ? { scan_id: [id] } : { target_id: targets.map(({ target_id }) => target_id), "risk_definition.scan_type": [type] };
+async function writeSarif(settings, { id, type, targets, target_counts: { requested, complete } }) {
+  if (requested > 200 && complete < requested) return console.log("No SARIF: a part of more than 200 targets was not scanned to the end.");
+  const of = requested > 200 ? { scan_id: [id] } : { target_id: targets.map(({ target_id }) => target_id), "risk_definition.scan_type": [type] };
   const query = new URLSearchParams({ format: "sarif", filters: JSON.stringify({ ...of, status: ["OPEN"] }) });
   const sarif = await send(settings, `/v1/risks/export?${query}`);
   try {
@@ -163,6 +162,9 @@ function judge(scan, risks, { failOn, allowPartial }) {
   if (scan.state !== "SUCCEEDED") stop(`The scan is ${scan.state}${scan.error ? `: ${scan.error.message}` : "."}`);
   for (const { target, reason, outcome } of scan.targets.filter((each) => each.outcome !== "complete"))
     console.log(`NOT SCANNED TO THE END  ${clean(target)}  ${clean(reason ?? outcome)}`);
+  const { requested, complete } = scan.target_counts;
+  if (requested > scan.targets.length)
+    console.log(`${requested - complete} of ${requested} targets were not scanned to the end; the first ${scan.targets.length} were looked through above.`);
   const worst = levels.slice(0, levels.indexOf(failOn) + 1);
   const failing = risks.filter(({ risk_definition }) => worst.includes(risk_definition.threat_level));
   if (failing.length > 0) {

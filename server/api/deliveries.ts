@@ -1,6 +1,6 @@
 import { Delivery, DeliveryState, Replay, WebhookEvent } from "@periscan/contract/webhook.ts";
 import { z } from "zod";
-import { filtersQuery, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
+import { fillPageById, filtersQuery, pageOf, pageQuery, readPageToken } from "../page.ts";
 import type { Services } from "../services.ts";
 import { findDelivery, listDeliveries, presentDeliveries, replayDelivery, replayFailed, sendPing } from "../webhooks/deliveries.ts";
 import { findReceiver, type ReceiverNoun } from "../webhooks/receivers.ts";
@@ -45,8 +45,7 @@ export function addDeliveryRoutes(app: TypedApp, services: Services, noun: Recei
       const { filters, page_size, page_token } = request.query;
       const { id: receiverId } = await findReceiver(db, { noun, workspaceId: request.workspaceId, id: request.params.id });
       const rows = await listDeliveries(db, { receiverId, states: filters.state, before: readPageToken(page_token), limit: page_size + 1 });
-      const presented = new Map((await presentDeliveries(db, rows.slice(0, page_size))).map((row) => [row.id, row]));
-      return makePage(rows, page_size, ({ id }) => presented.get(id) as Delivery);
+      return fillPageById(rows, page_size, (some) => presentDeliveries(db, some));
     },
   );
 

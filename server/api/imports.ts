@@ -7,7 +7,7 @@ import { answerOnce, OnceHeaders } from "../idempotency/answer-once.ts";
 import { createImportIn, type StoredFile, storeUpload } from "../imports/create-import.ts";
 import { importName } from "../imports/import-file.ts";
 import { type ImportFields, ImportForm, readImportForm } from "../imports/read-import-form.ts";
-import { presentScans } from "../scans/present-scan.ts";
+import { presentScans, shownAlone } from "../scans/present-scan.ts";
 import type { Services } from "../services.ts";
 import { requireKey } from "./authenticate.ts";
 import { readsForm, requireForm } from "./multipart-form.ts";
@@ -23,7 +23,7 @@ export async function addImportRoutes(app: TypedApp, services: Services): Promis
     "/v1/results",
     {
       onRequest: [requireKey(services), requireForm],
-      config: { maxFileBytes: services.maxImportBytes },
+      config: { maxFileBytes: services.maxImportBytes, turn: "none" },
       ...readsForm,
       schema: {
         ...operation({
@@ -54,7 +54,7 @@ async function importForm(services: Services, request: FastifyRequest, reply: Fa
     const of = { ...input, file: file.sha256.toString("hex") };
     const answer = await answerOnce(services.db, { request, reply, of }, async (tx) => {
       const id = await createImportIn(tx, { workspaceId: request.workspaceId, fields: input, file });
-      const [made] = await presentScans(tx, [id]);
+      const [made] = await presentScans(tx, [id], shownAlone);
       return { data: made as Scan };
     });
     if (answer.data.id !== file.scanId) await services.files.remove(importName(file.scanId));

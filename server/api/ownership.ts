@@ -41,14 +41,18 @@ export function addOwnershipRoutes(app: TypedApp, services: Services): void {
     },
   );
 
-  app.post("/v1/targets/:id/ownership/verify", { onRequest, schema: describe("Look for the proof now", []) }, async (request, reply) => {
-    const asked = await find(request);
-    try {
-      await verifyOwnership(services, asked, await readClock(db));
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 429) reply.header("retry-after", "5");
-      throw error;
-    }
-    return { data: await describeOwnership(db, services.ownership, asked) };
-  });
+  app.post(
+    "/v1/targets/:id/ownership/verify",
+    { onRequest, config: { turn: "long" }, schema: describe("Look for the proof now", []) },
+    async (request, reply) => {
+      const asked = await find(request);
+      try {
+        await verifyOwnership(services, asked, await readClock(db));
+      } catch (error) {
+        if (error instanceof ApiError && error.status === 429) reply.header("retry-after", "5");
+        throw error;
+      }
+      return { data: await describeOwnership(db, services.ownership, asked) };
+    },
+  );
 }

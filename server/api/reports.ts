@@ -3,9 +3,11 @@ import { and, desc, eq, inArray, lt } from "drizzle-orm";
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import { ApiError, notFound } from "../api-error.ts";
+import { isOneOf } from "../db/is-one-of.ts";
+import { lookTogether } from "../db/look-together.ts";
 import { report } from "../db/schema.ts";
 import { answerOnce, OnceHeaders } from "../idempotency/answer-once.ts";
-import { filtersQuery, isId, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
+import { fillPageById, filtersQuery, isId, pageOf, pageQuery, readPageToken } from "../page.ts";
 import { createReportIn } from "../reports/create-report.ts";
 import { reportFile } from "../reports/make-report.ts";
 import type { Services } from "../services.ts";
@@ -24,6 +26,13 @@ type ReportRow = typeof report.$inferSelect;
 export function addReportRoutes(app: TypedApp, services: Services): void {
   const onRequest = requireKey(services);
   const { db } = services;
+  const isEnded = lookTogether(async (ids) => {
+    const rows = await db
+      .select({ id: report.id })
+      .from(report)
+      .where(and(isOneOf(report.id, ids), inArray(report.state, ["SUCCEEDED", "FAILED"])));
+    return rows.map(({ id }) => id);
+  });
 
   for (const url of ["/v1/reports", "/v1/report"]) {
     const schema = operation({
@@ -47,7 +56,7 @@ export function addReportRoutes(app: TypedApp, services: Services): void {
       const { filters, page_size, page_token } = request.query;
       const before = readPageToken(page_token);
       const rows = await db
-        .select()
+        .select({ id: report.id })
         .from(report)
         .where(
           and(
@@ -59,7 +68,19 @@ export function addReportRoutes(app: TypedApp, services: Services): void {
         )
         .orderBy(desc(report.id))
         .limit(page_size + 1);
-      return makePage(rows, page_size, present);
+      return fillPageById(rows, page_size, async (some) =>
+        (
+          await db
+            .select()
+            .from(report)
+            .where(
+              isOneOf(
+                report.id,
+                some.map(({ id }) => id),
+              ),
+            )
+        ).map(present),
+      );
     },
   );
 
@@ -73,7 +94,9 @@ export function addReportRoutes(app: TypedApp, services: Services): void {
       params: ById,
       errors: [404, 416, 500, 503],
     });
-    app.get(url, { onRequest, schema }, async (request, reply) => sendFile(services, reply, describeFile(await waitForReport(request, request.params.id))));
+    app.get(url, { onRequest, schema, config: { turn: "none" } }, async (request, reply) =>
+      sendFile(services, reply, describeFile(await waitForReport(request, request.params.id))),
+    );
   }
 
   app.get(
@@ -94,11 +117,12 @@ export function addReportRoutes(app: TypedApp, services: Services): void {
   }
 
   async function waitForReport(request: FastifyRequest, id: string): Promise<ReportRow> {
-    const made = await waitFor(request, waitSeconds, async () => {
+    const look = async () => {
       const row = await find(request.workspaceId, id);
       if (row.state === "FAILED") throw new ApiError(500, "report.failed", row.error ?? "The report could not be made.");
       return row.state === "SUCCEEDED" ? row : undefined;
-    });
+    };
+    const made = await waitFor({ request, seconds: waitSeconds, look, isWorthALook: () => isEnded(id) });
     if (!made) throw new ApiError(503, "report.pending", "The report is still being made; try again in a moment.");
     return made;
   }

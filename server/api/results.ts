@@ -1,8 +1,10 @@
 import { ResultContentType } from "@periscan/contract/scan.ts";
-import { and, eq } from "drizzle-orm";
+import { and, eq, ne } from "drizzle-orm";
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import { ApiError, notFound } from "../api-error.ts";
+import { isOneOf } from "../db/is-one-of.ts";
+import { lookTogether } from "../db/look-together.ts";
 import { result } from "../db/schema.ts";
 import { isId } from "../page.ts";
 import { makeAgain, resultFile } from "../scans/make-results.ts";
@@ -17,6 +19,14 @@ const waitSeconds = 60;
 
 export function addResultRoutes(app: TypedApp, services: Services): void {
   const onRequest = requireKey(services);
+  const { db } = services;
+  const isSettled = lookTogether(async (ids) => {
+    const rows = await db
+      .select({ id: result.id })
+      .from(result)
+      .where(and(isOneOf(result.id, ids), ne(result.state, "pending")));
+    return rows.map(({ id }) => id);
+  });
   for (const url of ["/v1/results/:id", "/v1/scans/results/:id"]) {
     const schema = fileOperation({
       tag: "results",
@@ -27,8 +37,8 @@ export function addResultRoutes(app: TypedApp, services: Services): void {
       params: z.object({ id: z.string() }),
       errors: [404, 416, 500, 503],
     });
-    app.get(url, { onRequest, schema }, async (request, reply) => {
-      const row = await waitForFile(services, request.params.id, request);
+    app.get(url, { onRequest, schema, config: { turn: "none" } }, async (request, reply) => {
+      const row = await waitForFile(services, { id: request.params.id, request, isSettled });
       return sendFile(services, reply, { ...row, path: resultFile(row) });
     });
   }
@@ -36,12 +46,18 @@ export function addResultRoutes(app: TypedApp, services: Services): void {
 
 type ResultRow = typeof result.$inferSelect;
 
+interface Wanted {
+  id: string;
+  request: FastifyRequest;
+  isSettled(id: string): Promise<boolean>;
+}
+
 /** Results are listed as soon as the scan ends, and made by jobs right after: who asks too early waits a moment instead of failing. */
-async function waitForFile(services: Services, id: string, request: FastifyRequest): Promise<ResultRow> {
+async function waitForFile(services: Services, { id, request, isSettled }: Wanted): Promise<ResultRow> {
   const { db } = services;
   if (!isId(id)) throw notFound("result");
   let wasAsked = false;
-  const ready = await waitFor(request, waitSeconds, async () => {
+  const look = async () => {
     const [row] = await db
       .select()
       .from(result)
@@ -53,7 +69,8 @@ async function waitForFile(services: Services, id: string, request: FastifyReque
     }
     if (row.state === "failed") throw new ApiError(500, "result.failed", row.error ?? "The file could not be made.");
     return row.state === "ready" ? row : undefined;
-  });
+  };
+  const ready = await waitFor({ request, seconds: waitSeconds, look, isWorthALook: () => isSettled(id) });
   if (!ready) throw new ApiError(503, "result.pending", "The file is still being made; try again in a moment.");
   return ready;
 }

@@ -3,10 +3,10 @@ import { Risk } from "@periscan/contract/risk.ts";
 import { RiskEvent } from "@periscan/contract/risk-event.ts";
 import { riskFilterKeys } from "@periscan/contract/risk-filters.ts";
 import { z } from "zod";
-import { filtersQuery, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
+import { filtersQuery, pageOf, pageQuery, readPageToken } from "../page.ts";
 import { expireAcceptances } from "../risks/accept-risks.ts";
 import { exportFormats, exportRisks } from "../risks/export-risks.ts";
-import { listRisks } from "../risks/list-risks.ts";
+import { showRisks } from "../risks/list-risks.ts";
 import { loadHistory } from "../risks/load-history.ts";
 import { getRisk, loadEvidence } from "../risks/present-risk.ts";
 import type { Services } from "../services.ts";
@@ -30,8 +30,7 @@ export function addRiskRoutes(app: TypedApp, services: Services): void {
       const { filters, page_size, page_token } = request.query;
       const before = readPageToken(page_token);
       await expireAcceptances(db, request.workspaceId);
-      const rows = await listRisks(db, { workspaceId: request.workspaceId, filters, before, limit: page_size + 1 });
-      return makePage(rows, page_size, ({ risk }) => risk);
+      return showRisks(db, { workspaceId: request.workspaceId, filters, before }, page_size);
     },
   );
 
@@ -39,6 +38,7 @@ export function addRiskRoutes(app: TypedApp, services: Services): void {
     "/v1/risks/export",
     {
       onRequest,
+      config: { turn: "long" },
       schema: fileOperation({
         tag: "risks",
         summary: "Download all risks that match, as CSV, JSON or SARIF 2.1.0",

@@ -1,14 +1,15 @@
-import { NewScan, Scan, ScanState, ScanType } from "@periscan/contract/scan.ts";
+import { NewScan, Scan, ScanState, ScanTarget, ScanType } from "@periscan/contract/scan.ts";
 import { and, desc, eq, inArray, lt } from "drizzle-orm";
 import { z } from "zod";
 import { notFound } from "../api-error.ts";
 import type { Database, Transaction } from "../db/connect.ts";
 import { scan } from "../db/schema.ts";
 import { answerOnce, OnceHeaders } from "../idempotency/answer-once.ts";
-import { filtersQuery, isId, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
+import { fillPage, fillPageById, filtersQuery, foreignToken, isId, pageOf, pageQuery, readPageToken } from "../page.ts";
 import { cancelScan } from "../scans/cancel-scan.ts";
 import { createScanIn } from "../scans/create-scan.ts";
-import { presentScans } from "../scans/present-scan.ts";
+import { loadTargetPage, type ShownTargetRow } from "../scans/load-shown.ts";
+import { presentScans, presentTarget, shownAlone, shownInLists } from "../scans/present-scan.ts";
 import type { Services } from "../services.ts";
 import { requireKey } from "./authenticate.ts";
 import { operation } from "./operation.ts";
@@ -20,6 +21,7 @@ const ListQuery = z.strictObject({
   ...pageQuery,
   filters: filtersQuery({ type: ScanType, state: ScanState, scheduled_by: z.string() }),
 });
+const TargetsQuery = z.strictObject({ ...pageQuery, filters: filtersQuery({ outcome: ScanTarget.shape.outcome }) });
 
 export function addScanRoutes(app: TypedApp, services: Services): void {
   const onRequest = requireKey(services);
@@ -62,9 +64,13 @@ export function addScanRoutes(app: TypedApp, services: Services): void {
         )
         .orderBy(desc(scan.id))
         .limit(page_size + 1);
-      const ids = rows.slice(0, page_size).map(({ id }) => id);
-      const presented = new Map((await presentScans(db, ids)).map((row) => [row.id, row]));
-      return makePage(rows, page_size, ({ id }) => presented.get(id) as Scan);
+      return fillPageById(rows, page_size, (some) =>
+        presentScans(
+          db,
+          some.map(({ id }) => id),
+          shownInLists,
+        ),
+      );
     },
   );
 
@@ -74,6 +80,29 @@ export function addScanRoutes(app: TypedApp, services: Services): void {
     async (request) => ({
       data: await find(db, request.params.id, request.workspaceId),
     }),
+  );
+
+  app.get(
+    "/v1/scans/:id/targets",
+    {
+      onRequest,
+      schema: operation({
+        tag: "scans",
+        summary: "List a scan's targets with their outcomes, in the order of the request",
+        params: ById,
+        querystring: TargetsQuery,
+        answer: pageOf(ScanTarget),
+        errors: [400, 404],
+      }),
+    },
+    async (request) => {
+      const scanId = await requireScan(db, request.params.id, request.workspaceId);
+      const { filters, page_size, page_token } = request.query;
+      const after = readTargetToken(page_token);
+      const rows = await loadTargetPage(db, { scanId, outcomes: filters.outcome, after, limit: page_size + 1 });
+      const tokenOf = (row: ShownTargetRow) => `${row.ordinal}|${row.target_id}`;
+      return fillPage({ rows, pageSize: page_size, tokenOf, load: async (some) => some.map(presentTarget) });
+    },
   );
 
   app.post(
@@ -87,13 +116,25 @@ export function addScanRoutes(app: TypedApp, services: Services): void {
 }
 
 async function find(db: Database | Transaction, id: string, workspaceId: string): Promise<Scan> {
+  const [presented] = await presentScans(db, [await requireScan(db, id, workspaceId)], shownAlone);
+  if (!presented) throw notFound("scan");
+  return presented;
+}
+
+async function requireScan(db: Database | Transaction, id: string, workspaceId: string): Promise<string> {
   const [row] = isId(id)
     ? await db
         .select({ id: scan.id })
         .from(scan)
         .where(and(eq(scan.id, id), eq(scan.workspaceId, workspaceId)))
     : [];
-  const [presented] = row ? await presentScans(db, [row.id]) : [];
-  if (!presented) throw notFound("scan");
-  return presented;
+  if (!row) throw notFound("scan");
+  return row.id;
+}
+
+function readTargetToken(token: string | undefined): { ordinal: number; targetId: string } | undefined {
+  if (token === undefined) return undefined;
+  const [, ordinal, targetId = ""] = /^(\d{1,9})\|(.*)$/.exec(Buffer.from(token, "base64url").toString()) ?? [];
+  if (ordinal === undefined || !isId(targetId)) throw foreignToken();
+  return { ordinal: Number(ordinal), targetId };
 }

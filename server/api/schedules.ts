@@ -3,8 +3,9 @@ import { NewSchedule, Schedule, ScheduleRun, ScheduleRunState, ScheduleUpdate } 
 import { and, desc, eq, gt, inArray, lt } from "drizzle-orm";
 import { z } from "zod";
 import { notFound } from "../api-error.ts";
+import { isOneOf } from "../db/is-one-of.ts";
 import { schedule, scheduleRun } from "../db/schema.ts";
-import { filtersQuery, isId, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
+import { fillPageById, filtersQuery, isId, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
 import { createSchedule, presentSchedule, updateSchedule } from "../schedules/schedule-rows.ts";
 import type { Services } from "../services.ts";
 import { requireKey } from "./authenticate.ts";
@@ -43,7 +44,7 @@ export function addScheduleRoutes(app: TypedApp, services: Services): void {
       const { filters, page_size, page_token } = request.query;
       const after = readPageToken(page_token);
       const rows = await db
-        .select()
+        .select({ id: schedule.id })
         .from(schedule)
         .where(
           and(
@@ -60,7 +61,19 @@ export function addScheduleRoutes(app: TypedApp, services: Services): void {
         )
         .orderBy(schedule.id)
         .limit(page_size + 1);
-      return makePage(rows, page_size, presentSchedule);
+      return fillPageById(rows, page_size, async (some) =>
+        (
+          await db
+            .select()
+            .from(schedule)
+            .where(
+              isOneOf(
+                schedule.id,
+                some.map(({ id }) => id),
+              ),
+            )
+        ).map(presentSchedule),
+      );
     },
   );
 

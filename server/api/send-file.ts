@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { ApiError } from "../api-error.ts";
 import type { Services } from "../services.ts";
@@ -70,12 +69,21 @@ const knows = (header: string | undefined, tag: string): boolean =>
 /** RFC 9110, 13.1.5: by strong comparison. A date never matches, for no file has one. */
 const isUnchanged = (header: string | undefined, tag: string): boolean => header === undefined || header.trim() === tag;
 
+interface Waiting<T> {
+  request: FastifyRequest;
+  seconds: number;
+  look(): Promise<T | undefined>;
+  /** Takes a moment, and answers whether `look` may find something now. */
+  isWorthALook(): Promise<boolean>;
+}
+
 /** Looks until `look` finds something, the time is over, or the client has gone. Undefined where it found nothing. */
-export async function waitFor<T>(request: FastifyRequest, seconds: number, look: () => Promise<T | undefined>): Promise<T | undefined> {
+export async function waitFor<T>({ request, seconds, look, isWorthALook }: Waiting<T>): Promise<T | undefined> {
   const until = performance.now() + seconds * 1000;
   for (;;) {
     const found = await look();
-    if (found !== undefined || performance.now() > until || request.raw.destroyed) return found;
-    await sleep(100);
+    if (found !== undefined) return found;
+    do if (performance.now() > until || request.raw.destroyed) return undefined;
+    while (!(await isWorthALook()));
   }
 }

@@ -3,8 +3,9 @@ import { isScanType } from "@periscan/contract/scan.ts";
 import { TargetObservation } from "@periscan/contract/target.ts";
 import { and, eq, gt, inArray } from "drizzle-orm";
 import { z } from "zod";
+import { isOneOf } from "../db/is-one-of.ts";
 import { observation } from "../db/schema.ts";
-import { filtersQuery, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
+import { fillPageById, filtersQuery, pageOf, pageQuery, readPageToken } from "../page.ts";
 import type { Services } from "../services.ts";
 import { requireTarget } from "../targets/target-rows.ts";
 import { requireKey } from "./authenticate.ts";
@@ -38,7 +39,7 @@ export function addTargetDetailRoutes(app: TypedApp, services: Services): void {
       const { filters, page_size, page_token } = request.query;
       const after = readPageToken(page_token);
       const rows = await db
-        .select()
+        .select({ id: observation.id })
         .from(observation)
         .where(
           and(
@@ -50,7 +51,19 @@ export function addTargetDetailRoutes(app: TypedApp, services: Services): void {
         )
         .orderBy(observation.id)
         .limit(page_size + 1);
-      return makePage(rows, page_size, present);
+      return fillPageById(rows, page_size, async (some) =>
+        (
+          await db
+            .select()
+            .from(observation)
+            .where(
+              isOneOf(
+                observation.id,
+                some.map(({ id }) => id),
+              ),
+            )
+        ).map(present),
+      );
     },
   );
 }

@@ -4,7 +4,7 @@ import type { OwnershipLook, OwnershipState, OwnershipWay } from "@periscan/cont
 import type { ReportFormat, ReportState, TargetsFilter } from "@periscan/contract/report.ts";
 import type { AcceptanceKind, AcceptanceReason } from "@periscan/contract/risk.ts";
 import type { RiskFilters } from "@periscan/contract/risk-filters.ts";
-import type { EngineContent, ScanType } from "@periscan/contract/scan.ts";
+import type { EngineContent, RiskCounts, ScanType, TargetCounts } from "@periscan/contract/scan.ts";
 import type { Schedule, ScheduleRunState } from "@periscan/contract/schedule.ts";
 import type { KnownTargetLogin } from "@periscan/contract/target.ts";
 import { sql } from "drizzle-orm";
@@ -208,6 +208,9 @@ export const scan = pgTable(
     isHeld: boolean("is_held").notNull().default(false),
     sourceId: uuid("source_id").references(() => source.id, { onDelete: "set null" }),
     progress: integer("progress").notNull().default(0),
+    /** Kept here, so that a list of scans need not count; where it is null, whoever reads it counts. */
+    targetCounts: jsonb("target_counts").$type<TargetCounts>(),
+    riskCounts: jsonb("risk_counts").$type<RiskCounts>(),
     errorCode: text("error_code"),
     errorMessage: text("error_message"),
     createdAt: instant("created_at").notNull().default(now),
@@ -301,6 +304,8 @@ export const scanTarget = pgTable(
     reason: text("reason"),
     resolvedTarget: text("resolved_target"),
     coverage: jsonb("coverage"),
+    /** The same in words, so that nobody has to read all of it to show it. */
+    coverageText: text("coverage_text"),
     notes: text("notes").array().notNull().default(sql`'{}'`),
     engineVersion: text("engine_version"),
     content: jsonb("content").$type<EngineContent[]>().notNull().default([]),
@@ -316,6 +321,8 @@ export const scanTarget = pgTable(
     primaryKey({ columns: [table.scanId, table.targetId] }),
     index("scan_target_task").on(table.taskId),
     index("scan_target_target").on(table.targetId),
+    // The first targets, a page of them, and those with some outcome.
+    index("scan_target_page").on(table.scanId, table.ordinal, table.targetId, table.kind),
   ],
 );
 
@@ -451,7 +458,12 @@ export const scanRisk = pgTable(
     /** What the scan saw; absent for a closed risk. A detection goes with its scan or its target, and so does this row: to check it would only cost. */
     detectionId: bigint("detection_id", { mode: "number" }),
   },
-  (table) => [primaryKey({ columns: [table.scanId, table.riskId] }), index("scan_risk_risk").on(table.riskId)],
+  (table) => [
+    primaryKey({ columns: [table.scanId, table.riskId] }),
+    index("scan_risk_risk").on(table.riskId),
+    // The first of each change.
+    index("scan_risk_change").on(table.scanId, table.change, table.riskId),
+  ],
 );
 
 /** A file of a scan. States: `pending` (a job makes it), `ready`, `failed`. */

@@ -69,8 +69,8 @@ interface Copy {
 
 async function copyOutcomes(tx: Transaction, { from, scanId, taskId, attempt }: Copy): Promise<void> {
   await tx.execute(sql`
-    insert into scan_target (scan_id, target_id, target, ordinal, task_id, kind, reason, resolved_target, coverage, notes, observations, attempt, sequence, observed_at)
-    select ${scanId}, target_id, target, ordinal, ${taskId}, kind, reason, resolved_target, coverage, notes, observations, ${attempt}, sequence, observed_at
+    insert into scan_target (scan_id, target_id, target, ordinal, task_id, kind, reason, resolved_target, coverage, coverage_text, notes, observations, attempt, sequence, observed_at)
+    select ${scanId}, target_id, target, ordinal, ${taskId}, kind, reason, resolved_target, coverage, coverage_text, notes, observations, ${attempt}, sequence, observed_at
     from scan_target where scan_id = ${from}
     on conflict do nothing`);
   await tx.execute(sql`

@@ -1,6 +1,8 @@
 import type { ScanType } from "@periscan/contract/scan.ts";
 import { parseTarget } from "@periscan/contract/target-syntax.ts";
 import { type ImportReport, maxReportOutcomes } from "@periscan/contract/worker-protocol.ts";
+import type { Engine } from "@periscan/engines/kit/engine.ts";
+import { findEngine } from "@periscan/engines/registry.ts";
 import { eq, sql } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
 import { ApiError } from "../api-error.ts";
@@ -30,7 +32,7 @@ export async function recordImported(db: Database, taskId: string, { attempt, se
       .where(eq(scan.id, scanId));
     if (!owner) throw new ApiError(400, "request.invalid", "This task reads no file.");
     const targetIds = await findTargets(tx, owner.workspaceId, outcomes);
-    const fresh = await insertTargets(tx, { scanId, taskId, attempt, sequence, receivedAt: owner.receivedAt, targetIds, outcomes });
+    const fresh = await insertTargets(tx, { scanId, taskId, engine: findEngine(type), attempt, sequence, receivedAt: owner.receivedAt, targetIds, outcomes });
     const seen = fresh.flatMap(({ targetId, outcome }) => outcome.detections.map((detection) => ({ targetId, detection })));
     await insertDetections(tx, scanId, seen);
     await tx
@@ -69,6 +71,7 @@ async function findTargets(tx: Transaction, workspaceId: string, outcomes: Impor
 interface Fresh {
   scanId: string;
   taskId: string;
+  engine: Engine;
   attempt: number;
   sequence: number;
   receivedAt: Date;
@@ -78,7 +81,7 @@ interface Fresh {
 
 /** Adds the targets that the scan does not have yet, with their outcomes, and answers those. */
 async function insertTargets(tx: Transaction, fresh: Fresh): Promise<{ targetId: string; outcome: Imported["outcome"] }[]> {
-  const { scanId, taskId, attempt, sequence, receivedAt, targetIds } = fresh;
+  const { scanId, taskId, engine, attempt, sequence, receivedAt, targetIds } = fresh;
   const byId = new Map<string, Imported["outcome"]>();
   const rows: object[] = [];
   for (const [index, { target, resolved_target, observed_at, outcome }] of fresh.outcomes.entries()) {
@@ -97,17 +100,18 @@ async function insertTargets(tx: Transaction, fresh: Fresh): Promise<{ targetId:
       reason,
       resolved_target,
       coverage,
+      coverage_text: coverage === undefined ? undefined : engine.describeCoverage(coverage),
       notes,
       observations: observations ?? [],
       observed_at: observedAt,
     });
   }
   const added = await tx.execute<{ target_id: string }>(sql`
-    insert into scan_target (scan_id, target_id, target, ordinal, task_id, kind, reason, resolved_target, coverage, notes, observations, attempt, sequence, observed_at)
-    select ${scanId}, target_id, target, ordinal, ${taskId}, kind, reason, resolved_target, coverage,
+    insert into scan_target (scan_id, target_id, target, ordinal, task_id, kind, reason, resolved_target, coverage, coverage_text, notes, observations, attempt, sequence, observed_at)
+    select ${scanId}, target_id, target, ordinal, ${taskId}, kind, reason, resolved_target, coverage, coverage_text,
       coalesce((select array_agg(note) from jsonb_array_elements_text(notes) as note), '{}'), observations, ${attempt}, ${sequence}, observed_at
     from jsonb_to_recordset(${toStorableJson(rows)}::jsonb) as row(target_id uuid, target text, ordinal int, kind text, reason text, resolved_target text,
-      coverage jsonb, notes jsonb, observations jsonb, observed_at timestamptz)
+      coverage jsonb, coverage_text text, notes jsonb, observations jsonb, observed_at timestamptz)
     on conflict do nothing returning target_id`);
   return added.rows.flatMap(({ target_id }) => {
     const outcome = byId.get(target_id);

@@ -10,7 +10,8 @@ export interface FileMaker {
   stop(): Promise<void>;
 }
 
-interface FileMakerSettings extends MakingInput {
+interface FileMakerSettings extends Omit<MakingInput, "niceness"> {
+  niceness?: number;
   log: Logger;
   /** The heap of the thread. What takes more is not made, and the thread alone ends. */
   memoryMegabytes?: number;
@@ -25,7 +26,7 @@ interface Waiting {
 }
 
 /** The thread is started by the first file, and again after it died. */
-export function createFileMaker({ databaseUrl, filesFolder, log, memoryMegabytes = defaultMemoryMegabytes }: FileMakerSettings): FileMaker {
+export function createFileMaker({ databaseUrl, filesFolder, log, niceness = 0, memoryMegabytes = defaultMemoryMegabytes }: FileMakerSettings): FileMaker {
   const waiting = new Map<number, Waiting>();
   let thread: Worker | undefined;
   let lastId = 0;
@@ -45,7 +46,7 @@ export function createFileMaker({ databaseUrl, filesFolder, log, memoryMegabytes
     waiting.clear();
   };
   const start = (): Worker => {
-    const input: MakingInput = { databaseUrl, filesFolder };
+    const input: MakingInput = { databaseUrl, filesFolder, niceness };
     const started = new Worker(new URL("./making-thread.ts", import.meta.url), {
       workerData: input,
       resourceLimits: { maxOldGenerationSizeMb: memoryMegabytes },

@@ -1,10 +1,10 @@
 import type { NewReport } from "@periscan/contract/report.ts";
 import { sql } from "drizzle-orm";
-import { fromDrizzle } from "pg-boss";
 import { v7 as uuidv7 } from "uuid";
 import type { Transaction } from "../db/connect.ts";
 import { report } from "../db/schema.ts";
-import { reportQueue } from "../queue/start-queue.ts";
+import { enoughToKnow, type FileSize, isLargeFile } from "../queue/file-job.ts";
+import { queueFiles } from "../queue/start-queue.ts";
 import type { Services } from "../services.ts";
 import { readScope } from "./report-scope.ts";
 
@@ -13,6 +13,15 @@ export async function createReportIn(tx: Transaction, { boss }: Pick<Services, "
   const { targetsFilter, risksFilter } = await readScope(tx, workspaceId, input);
   const id = uuidv7();
   await tx.insert(report).values({ id, workspaceId, format: input.report_format, targetsFilter, risksFilter });
-  await boss.send(reportQueue, { reportId: id }, { id, db: fromDrizzle(tx, sql) });
+  const isLarge = isLargeFile(await sizeWorkspace(tx, workspaceId));
+  await queueFiles(tx, boss, { job: { kind: "report", ofId: id, workspaceId }, isLarge });
   return id;
+}
+
+/** How much the report may have to read, whatever its filters leave of it: counted as far as it matters. */
+async function sizeWorkspace(tx: Transaction, workspaceId: string): Promise<FileSize> {
+  const { rows } = await tx.execute<{ risks: number; targets: number }>(sql`
+    select (select count(*)::int from (select 1 from risk where workspace_id = ${workspaceId} limit ${enoughToKnow.risks}) as few) as risks,
+      (select count(*)::int from (select 1 from target where workspace_id = ${workspaceId} limit ${enoughToKnow.targets}) as few) as targets`);
+  return rows[0] ?? enoughToKnow;
 }

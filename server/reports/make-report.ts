@@ -1,6 +1,7 @@
 import { and, eq, inArray, sql } from "drizzle-orm";
 import type { Database } from "../db/connect.ts";
 import { report } from "../db/schema.ts";
+import { boundReport } from "../render/bound-report.ts";
 import { renderHtml } from "../render/render-html.ts";
 import { renderPdf } from "../render/render-pdf.ts";
 import { showText } from "../render/show-text.ts";
@@ -15,6 +16,11 @@ type ReportRow = typeof report.$inferSelect;
 /** Where the file of a report lies in the store. */
 export const reportFile = ({ workspaceId, id }: Pick<ReportRow, "workspaceId" | "id">): string => `reports/${workspaceId}/${id}`;
 
+const wholeReport = {
+  risks: "The same report as HTML has more, and an export of the risks as CSV or JSON all of them.",
+  rows: "The same report as HTML has all of them.",
+};
+
 const unfinished = inArray(report.state, ["QUEUED", "RUNNING"]);
 
 /** Makes a report's file; nothing happens where it is made already. Throws where it fails, to be tried again. */
@@ -27,7 +33,7 @@ export async function makeReport({ db, files }: Pick<Services, "db" | "files">, 
   if (!row) return;
   await expireAcceptances(db, row.workspaceId);
   const shown = showText(describeReport(await loadReportDocument(db, scopeOf(row))));
-  const content = row.format === "HTML" ? renderHtml(shown) : await renderPdf(shown);
+  const content = row.format === "HTML" ? renderHtml(shown) : await renderPdf(boundReport(shown, wholeReport));
   await files.write(reportFile(row), toAsync([content]));
   await db
     .update(report)

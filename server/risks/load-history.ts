@@ -1,9 +1,9 @@
 import type { AcceptanceKind, AcceptanceReason, ThreatLevel } from "@periscan/contract/risk.ts";
 import type { RiskEvent, RiskEventType } from "@periscan/contract/risk-event.ts";
 import { sql } from "drizzle-orm";
-import { ApiError } from "../api-error.ts";
 import type { Database } from "../db/connect.ts";
 import { isoTime } from "../db/iso-time.ts";
+import { foreignToken } from "../page.ts";
 
 interface EventRow extends Record<string, unknown> {
   id: string;
@@ -88,8 +88,7 @@ const endEvents = sql`
 function readToken(token: string | undefined): { at: string; id: string } | undefined {
   if (token === undefined) return undefined;
   const [, at, id] = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)\|([0-9a-f-]{36}-[12])$/.exec(Buffer.from(token, "base64url").toString()) ?? [];
-  if (at === undefined || id === undefined || Number.isNaN(Date.parse(at)))
-    throw new ApiError(400, "request.invalid", "page_token is not one that this API gave out.", { field: "page_token" });
+  if (at === undefined || id === undefined || Number.isNaN(Date.parse(at))) throw foreignToken();
   return { at, id };
 }
 

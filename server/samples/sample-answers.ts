@@ -45,6 +45,11 @@ const scanAnswers: Record<string, SampleAnswer> = {
   },
   "GET /v1/scans": ({ query }) => makeSamplePage(sampleScans, query),
   "GET /v1/scans/:id": (request) => ({ data: find("scan", sampleScans, request) }),
+  "GET /v1/scans/:id/targets": (request) => {
+    const targets = find("scan", sampleScans, request).targets.map((each) => ({ ...each, id: each.target_id }));
+    const page = makeSamplePage(targets, request.query);
+    return { ...page, data: page.data.map(({ id: _id, ...each }) => each) };
+  },
   "POST /v1/scans/:id/cancel": (request) => {
     const scan = find("scan", sampleScans, request);
     if (isFinalState(scan.state)) throw new ApiError(409, "scan.ended", `The scan has ended already: it is ${scan.state}.`);

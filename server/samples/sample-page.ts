@@ -1,4 +1,4 @@
-import { ApiError } from "../api-error.ts";
+import { foreignToken } from "../page.ts";
 
 interface ListQuery {
   filters?: Record<string, string[] | undefined>;
@@ -22,7 +22,7 @@ export function makeSamplePage<R extends { id: string }>(rows: R[], query: unkno
 function findStart<R extends { id: string }>(rows: R[], matching: R[], token: string): number {
   const id = Buffer.from(token, "base64url").toString();
   const position = rows.findIndex((row) => row.id === id);
-  if (position < 0) throw new ApiError(400, "request.invalid", "page_token is not one that this API gave out.", { field: "page_token" });
+  if (position < 0) throw foreignToken();
   const after = new Set(rows.slice(position + 1));
   const start = matching.findIndex((row) => after.has(row));
   return start < 0 ? matching.length : start;

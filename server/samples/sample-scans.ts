@@ -1,5 +1,5 @@
 import { threatLevels } from "@periscan/contract/risk.ts";
-import type { Scan, ScanTarget } from "@periscan/contract/scan.ts";
+import type { Scan, ScanTarget, TargetCounts } from "@periscan/contract/scan.ts";
 import type { DocumentRisk, ScanDocument } from "@periscan/contract/scan-document.ts";
 import type { Engine } from "@periscan/engines/kit/engine.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
@@ -42,6 +42,26 @@ const listTargets = (targets: ScanTarget[]) => ({
     outcome === "complete" || outcome === "pending" ? [] : [{ target_id, skipped_reason: reason ?? outcome }],
   ),
   targets,
+  target_counts: countTargets(targets),
+});
+
+function countTargets(targets: ScanTarget[]): TargetCounts {
+  const of = (wanted: ScanTarget["outcome"]) => targets.filter(({ outcome }) => outcome === wanted).length;
+  return {
+    requested: targets.length,
+    resolved: targets.filter(({ resolved_target }) => resolved_target !== undefined).length,
+    complete: of("complete"),
+    partial: of("partial"),
+    unreachable: of("unreachable"),
+    skipped: of("skipped"),
+    pending: of("pending"),
+  };
+}
+
+/** The lists of risks and how long they are. */
+const listRisks = (risks: Scan["risks"]) => ({
+  risks,
+  risk_counts: { new_open: risks.new_open.length, still_open: risks.still_open.length, closed: risks.closed.length },
 });
 
 function makeFinished(sample: EngineSample, index: number): FinishedSample {
@@ -59,7 +79,7 @@ function makeFinished(sample: EngineSample, index: number): FinishedSample {
     progress: complete ? 100 : 0,
     results: types.map((content_type, ordinal) => ({ result_id: sampleId("result", index * 10 + ordinal + 1), content_type })),
     ...listTargets(targets),
-    risks: { new_open: changes("new_open"), still_open: changes("still_open"), closed: changes("closed") },
+    ...listRisks({ new_open: changes("new_open"), still_open: changes("still_open"), closed: changes("closed") }),
     options: engine.options.parse({}),
     ...(complete ? {} : { error: failure }),
     ...(index === scheduledIndex ? { scheduled_by: sampleId("schedule", 1) } : {}),
@@ -119,7 +139,7 @@ function makeUnfinished(state: "RUNNING" | "QUEUED" | "OVER_LIMIT", ordinal: num
     progress: state === "RUNNING" ? 42 : 0,
     results: [],
     ...listTargets(targets),
-    risks: { new_open: [], still_open: [], closed: [] },
+    ...listRisks({ new_open: [], still_open: [], closed: [] }),
     options: findEngine("NMAP").options.parse({}),
     ...(isOver ? { error: { code: "scan.over_limit", message: reason } } : {}),
     created_at: sampleTime(minutesOf(index)),

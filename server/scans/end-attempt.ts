@@ -5,6 +5,7 @@ import { importFile, scanTarget, task } from "../db/schema.ts";
 import { importType } from "../imports/import-file.ts";
 import { findReader } from "../imports/recall-import.ts";
 import type { Services } from "../services.ts";
+import { countTargets } from "./count-targets.ts";
 import { queuedHours } from "./create-scan.ts";
 import { finishScan } from "./finish-scan.ts";
 import { lockAttempt } from "./lock-attempt.ts";
@@ -38,7 +39,7 @@ export async function closeAttempt(tx: Transaction, boss: Services["boss"], { sc
     .update(task)
     .set({ state: "ended", leaseUntil: null, errorCode: ending?.code ?? null, errorMessage: ending?.message ?? null })
     .where(eq(task.id, taskId));
-  if (ending) await skipMissing(tx, taskId, ending.message);
+  if (ending) await skipMissing(tx, { scanId, taskId, message: ending.message });
   const [open] = await tx
     .select({ tasks: count() })
     .from(task)
@@ -89,9 +90,10 @@ async function requeue(tx: Transaction, taskId: string, error: AttemptError): Pr
   return rows.length > 0;
 }
 
-async function skipMissing(tx: Transaction, taskId: string, message: string): Promise<void> {
+async function skipMissing(tx: Transaction, { scanId, taskId, message }: { scanId: string; taskId: string; message: string }): Promise<void> {
   await tx
     .update(scanTarget)
     .set({ kind: "skipped", reason: `Not scanned to the end: ${message}`, observedAt: sql`now()` })
     .where(and(eq(scanTarget.taskId, taskId), isNull(scanTarget.kind)));
+  await countTargets(tx, scanId);
 }

@@ -2,17 +2,18 @@ import type { OutcomeKind } from "@periscan/contract/outcome.ts";
 import type { Engine, NativeFormat } from "@periscan/engines/kit/engine.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
 import { and, asc, eq, isNotNull, sql } from "drizzle-orm";
-import { fromDrizzle } from "pg-boss";
 import { v7 as uuidv7 } from "uuid";
 import type { Transaction } from "../db/connect.ts";
 import { result, scan, scanTarget, task } from "../db/schema.ts";
 import { findImportFile, type ImportFile } from "../imports/import-file.ts";
 import { recordScanNotifications } from "../notifications/record-scan-notifications.ts";
-import { renderQueue } from "../queue/start-queue.ts";
+import { queueFiles } from "../queue/start-queue.ts";
 import { applyOutcomes } from "../risks/apply-outcomes.ts";
 import type { Services } from "../services.ts";
 import { applyObservations } from "../targets/apply-observations.ts";
 import { recordScanEvent } from "../webhooks/record-scan-event.ts";
+import { countRisks, countTargets } from "./count-targets.ts";
+import { isLargeScan } from "./make-results.ts";
 
 interface ScanError {
   code: string;
@@ -30,6 +31,8 @@ export async function finishScan(tx: Transaction, boss: Services["boss"], scanId
   const file = await findImportFile(tx, scanId);
   await applyOutcomes(tx, { scanId, workspaceId: row.workspaceId, engine, isImport: file !== undefined });
   await applyObservations(tx, { scanId, engine });
+  const targets = await countTargets(tx, scanId);
+  const risks = await countRisks(tx, scanId);
   const error = cause ?? (await findFailure(tx, scanId, file !== undefined));
   await tx
     .update(scan)
@@ -39,7 +42,9 @@ export async function finishScan(tx: Transaction, boss: Services["boss"], scanId
       finishedAt: sql`now()`,
     })
     .where(eq(scan.id, scanId));
-  await addResults(tx, boss, { scanId, workspaceId: row.workspaceId, engine, file });
+  await addResults(tx, { scanId, workspaceId: row.workspaceId, engine, file });
+  const job = { kind: "results" as const, ofId: scanId, workspaceId: row.workspaceId };
+  await queueFiles(tx, boss, { job, isLarge: isLargeScan({ targets, risks, file }) });
   await recordScanEvent(tx, scanId, "scan.updated");
   await recordScanNotifications(tx, scanId);
 }
@@ -90,7 +95,7 @@ function describeNative({ native }: Engine, file: ImportFile | undefined): Pick<
   return { contentType: file.contentType, extension: file.contentType === "application/xml" ? "xml" : "json" };
 }
 
-async function addResults(tx: Transaction, boss: Services["boss"], { scanId, workspaceId, engine, file }: Ended): Promise<void> {
+async function addResults(tx: Transaction, { scanId, workspaceId, engine, file }: Ended): Promise<void> {
   const [native] = await tx
     .select({ targetId: scanTarget.targetId })
     .from(scanTarget)
@@ -105,5 +110,4 @@ async function addResults(tx: Transaction, boss: Services["boss"], { scanId, wor
     { kind: "json" as const, contentType: "application/json", fileName: extension === "json" ? `${stem}-periscan.json` : `${stem}.json` },
   ].map((file) => ({ id: uuidv7(), workspaceId, scanId, ...file }));
   await tx.insert(result).values(files);
-  await boss.send(renderQueue, { scanId }, { id: scanId, db: fromDrizzle(tx, sql) });
 }

@@ -8,7 +8,8 @@ import type { Database } from "../db/connect.ts";
 import { detection, risk, scan, scanRisk, workspace } from "../db/schema.ts";
 import { expireAcceptances } from "../risks/accept-risks.ts";
 import { shownAcceptance } from "../risks/present-risk.ts";
-import { loadShownTargets, presentTarget, type ShownTargetRow } from "./present-scan.ts";
+import { loadShownTargets, type ShownTargetRow } from "./load-shown.ts";
+import { presentTarget } from "./present-scan.ts";
 
 /** Everything that the results of an ended scan show, as this scan saw it. Throws where there is no such scan. */
 export async function loadScanDocument(db: Database, scanId: string): Promise<ScanDocument> {
@@ -17,7 +18,7 @@ export async function loadScanDocument(db: Database, scanId: string): Promise<Sc
   const engine = findEngine(found.scan.type);
   await expireAcceptances(db, found.scan.workspaceId);
   const rows = await loadShownTargets(db, [scanId]);
-  const targets = rows.map((row) => presentTarget(engine.type, row));
+  const targets = rows.map(presentTarget);
   const risks = await loadRisks(db, { scanId, engine, targets });
   return {
     format: "periscan.scan/1",

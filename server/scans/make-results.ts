@@ -1,15 +1,17 @@
+import type { RiskCounts, TargetCounts } from "@periscan/contract/scan.ts";
 import type { NativeFacts } from "@periscan/engines/kit/engine.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
-import { and, asc, eq, ne } from "drizzle-orm";
+import { and, eq, ne } from "drizzle-orm";
 import type { Database } from "../db/connect.ts";
-import { result, scan } from "../db/schema.ts";
+import { result, scan, scanTarget } from "../db/schema.ts";
 import type { FileStore } from "../file-store.ts";
-import { findImportFile, importName } from "../imports/import-file.ts";
-import { renderQueue } from "../queue/start-queue.ts";
+import { findImportFile, type ImportFile, importName } from "../imports/import-file.ts";
+import { isLargeFile } from "../queue/file-job.ts";
+import { queueAgain } from "../queue/start-queue.ts";
 import { renderResult } from "../render/render-result.ts";
 import type { Services } from "../services.ts";
 import { loadScanDocument } from "./load-scan-document.ts";
-import { loadShownTargets, type ShownTargetRow } from "./present-scan.ts";
+import { loadShownTargets, type ShownTargetRow } from "./load-shown.ts";
 
 type ResultRow = typeof result.$inferSelect;
 type ScanRow = typeof scan.$inferSelect;
@@ -31,8 +33,8 @@ export async function makeResults(services: Pick<Services, "db" | "files">, scan
   const pending = await db
     .select()
     .from(result)
-    .where(and(eq(result.scanId, scanId), ne(result.state, "ready")))
-    .orderBy(asc(result.id));
+    .where(and(eq(result.scanId, scanId), ne(result.state, "ready")));
+  pending.sort((a, b) => making.indexOf(a.kind) - making.indexOf(b.kind));
   const failures: unknown[] = [];
   const native = pending.filter(({ kind }) => kind === "native");
   await makeEach(services, native, failures, () => readNative(db, services.files, owner));
@@ -48,6 +50,22 @@ export async function makeResults(services: Pick<Services, "db" | "files">, scan
   }
   if (failures.length > 0) throw new AggregateError(failures, `${failures.length} of the scan's files could not be made`);
 }
+
+interface EndedScan {
+  targets: TargetCounts | null | undefined;
+  risks: RiskCounts | null | undefined;
+  file: ImportFile | undefined;
+}
+
+/** Whether its files are made behind those of smaller scans; what was not counted may be large. */
+export function isLargeScan({ targets, risks, file }: EndedScan): boolean {
+  if (!targets || !risks) return true;
+  const { new_open, still_open, closed } = risks;
+  return isLargeFile({ risks: new_open + still_open + closed, targets: targets.requested, ...(file ? { bytes: file.sizeBytes } : {}) });
+}
+
+/** The quick ones first: a PDF may take a minute. */
+const making: ResultRow["kind"][] = ["native", "json", "html", "pdf"];
 
 type Content = Iterable<Uint8Array | string> | AsyncIterable<Uint8Array | string>;
 type FileRow = Pick<ResultRow, "id" | "scanId">;
@@ -79,9 +97,14 @@ export async function failResults(db: Database, scanId: string): Promise<void> {
 const againSeconds = 600;
 
 /** Queues the files of a scan that are not there once more. False where that was done a moment ago. */
-export async function makeAgain({ db, boss }: Pick<Services, "db" | "boss">, { scanId }: Pick<ResultRow, "scanId">): Promise<boolean> {
-  const job = await boss.send(renderQueue, { scanId }, { singletonKey: scanId, singletonSeconds: againSeconds });
-  if (job === null) return false;
+export async function makeAgain(
+  { db, boss }: Pick<Services, "db" | "boss">,
+  { scanId, workspaceId }: Pick<ResultRow, "scanId" | "workspaceId">,
+): Promise<boolean> {
+  const [row] = await db.select().from(scan).where(eq(scan.id, scanId));
+  const { targetCounts: targets, riskCounts: risks } = row ?? {};
+  const isLarge = isLargeScan({ targets, risks, file: await findImportFile(db, scanId) });
+  if (!(await queueAgain(boss, { job: { kind: "results", ofId: scanId, workspaceId }, isLarge }, againSeconds))) return false;
   await db
     .update(result)
     .set({ state: "pending", error: null })
@@ -95,7 +118,7 @@ const readNative = async (db: Database, files: FileStore, owner: ScanRow) =>
 async function* joinNativeParts(db: Database, files: FileStore, row: ScanRow): AsyncIterable<Uint8Array | string> {
   const engine = findEngine(row.type);
   const targets = await loadShownTargets(db, [row.id]);
-  const facts = describeRun(row, targets);
+  const facts = describeRun(row, targets, await loadCoverages(db, row.id));
   yield engine.native.head(facts);
   let first = true;
   for (const { target_id: targetId, attempt, has_native: hasNative } of targets) {
@@ -107,7 +130,12 @@ async function* joinNativeParts(db: Database, files: FileStore, row: ScanRow): A
   yield engine.native.tail(facts);
 }
 
-function describeRun(row: ScanRow, targets: ShownTargetRow[]): NativeFacts {
+async function loadCoverages(db: Database, scanId: string): Promise<Map<string, unknown>> {
+  const rows = await db.select({ targetId: scanTarget.targetId, coverage: scanTarget.coverage }).from(scanTarget).where(eq(scanTarget.scanId, scanId));
+  return new Map(rows.map(({ targetId, coverage }) => [targetId, coverage]));
+}
+
+function describeRun(row: ScanRow, targets: ShownTargetRow[], coverages: Map<string, unknown>): NativeFacts {
   const looked = targets.filter(({ kind }) => kind === "complete" || kind === "partial");
   return {
     type: row.type,
@@ -117,7 +145,7 @@ function describeRun(row: ScanRow, targets: ShownTargetRow[]): NativeFacts {
     reached: looked.length,
     unreached: targets.filter(({ kind }) => kind === "unreachable").length,
     succeeded: row.state === "SUCCEEDED",
-    looks: looked.map(({ coverage, notes }) => ({ coverage, notes })),
+    looks: looked.map(({ target_id, notes }) => ({ coverage: coverages.get(target_id), notes })),
   };
 }
 

@@ -1,41 +1,28 @@
-import type { OutcomeKind } from "@periscan/contract/outcome.ts";
-import type { EngineContent, Scan, ScanTarget, ScanType } from "@periscan/contract/scan.ts";
-import { findEngine } from "@periscan/engines/registry.ts";
+import type { Scan, ScanTarget } from "@periscan/contract/scan.ts";
 import { sql } from "drizzle-orm";
 import type { Database, Transaction } from "../db/connect.ts";
 import { isOneOf } from "../db/is-one-of.ts";
 import { isoTime } from "../db/iso-time.ts";
 import { readTogether } from "../db/read-together.ts";
-import { result, scan, scanRisk, scanTarget } from "../db/schema.ts";
+import { result, scan } from "../db/schema.ts";
+import { countedRisks, countedTargets } from "./count-targets.ts";
+import { loadChanges, loadShownTargets, loadSkipped, type ShownTargetRow, type SkippedRow } from "./load-shown.ts";
 
-// What is shown is read as the database driver gives it, dates as text: a page of scans has thousands of rows, of which drizzle would map each column.
-
-/** A target of a scan with its outcome, without what engines observed of it: that is no part of how it is shown, and most of its row. */
-export interface ShownTargetRow extends Record<string, unknown> {
-  scan_id: string;
-  target_id: string;
-  target: string;
-  kind: OutcomeKind | null;
-  reason: string | null;
-  resolved_target: string | null;
-  coverage: unknown;
-  notes: string[];
-  engine_version: string | null;
-  content: EngineContent[];
-  has_native: boolean;
-  attempt: number | null;
-  observed_at: string | null;
+/** How much of a scan is shown: of each list of targets, and of each list of risks. */
+export interface ShownParts {
+  targets: number;
+  risks: number;
 }
 
-/** The targets of these scans with their outcomes, in the order of the request. */
-export async function loadShownTargets(db: Database | Transaction, scanIds: string[]): Promise<ShownTargetRow[]> {
-  const { rows } = await db.execute<ShownTargetRow>(sql`
-    select scan_id, target_id, target, kind, reason, resolved_target, coverage, notes, engine_version, content, has_native, attempt, ${isoTime(scanTarget.observedAt)} as observed_at
-    from ${scanTarget} where ${isOneOf(scanTarget.scanId, scanIds)} order by ordinal`);
-  return rows;
-}
+/** In a list and in an event. */
+export const shownInLists: ShownParts = { targets: 100, risks: 100 };
 
-interface HeadRow extends Pick<Scan, "id" | "type" | "state" | "progress" | "options" | "created_at">, Record<string, unknown> {
+/** Alone; `GET /v1/scans/{id}/targets` and `GET /v1/risks` have the rest. */
+export const shownAlone: ShownParts = { targets: 1000, risks: 100_000 };
+
+interface HeadRow
+  extends Pick<Scan, "id" | "type" | "state" | "progress" | "options" | "created_at" | "target_counts" | "risk_counts">,
+    Record<string, unknown> {
   source_id: string | null;
   scheduled_by: string | null;
   error_code: string | null;
@@ -46,24 +33,14 @@ interface HeadRow extends Pick<Scan, "id" | "type" | "state" | "progress" | "opt
 
 async function loadHeads(db: Database | Transaction, scanIds: string[]): Promise<HeadRow[]> {
   const { rows } = await db.execute<HeadRow>(sql`
-    select id, type, state, progress, options, source_id, scheduled_by, error_code, error_message, ${isoTime(scan.createdAt)} as created_at, ${isoTime(scan.startedAt)} as started_at,
-      ${isoTime(scan.finishedAt)} as finished_at from ${scan} where ${isOneOf(scan.id, scanIds)} order by id desc`);
+    select id, type, state, progress, options, source_id, scheduled_by, error_code, error_message, ${isoTime(scan.createdAt)} as created_at,
+      coalesce(target_counts, (select ${countedTargets} from scan_target where scan_id = scan.id)) as target_counts,
+      coalesce(risk_counts, (select ${countedRisks} from scan_risk where scan_id = scan.id)) as risk_counts,
+      ${isoTime(scan.startedAt)} as started_at, ${isoTime(scan.finishedAt)} as finished_at from ${scan} where ${isOneOf(scan.id, scanIds)} order by id desc`);
   return rows;
 }
 
 type File = Scan["results"][number];
-interface ChangeRow extends Record<string, unknown> {
-  scan_id: string;
-  change: string;
-  risk_ids: string[];
-}
-
-/** One row for each kind of change: a scan may have tens of thousands of risks. */
-async function loadChanges(db: Database | Transaction, scanIds: string[]): Promise<ChangeRow[]> {
-  const { rows } = await db.execute<ChangeRow>(sql`
-    select scan_id, change, array_to_json(array_agg(risk_id order by risk_id)) as risk_ids from scan_risk where ${isOneOf(scanRisk.scanId, scanIds)} group by scan_id, change`);
-  return rows;
-}
 
 async function loadFiles(db: Database | Transaction, scanIds: string[]) {
   const { rows } = await db.execute<{ scan_id: string; id: string; content_type: File["content_type"] }>(sql`
@@ -71,17 +48,29 @@ async function loadFiles(db: Database | Transaction, scanIds: string[]) {
   return rows;
 }
 
-/** These scans as the API shows them, newest first; four queries however many there are. The scans first: of one that is final, so is what is read after it. */
-export async function presentScans(db: Database | Transaction, ids: string[]): Promise<Scan[]> {
+/** These scans as the API shows them, newest first; a few queries however many there are. The scans first: of one that is final, so is what is read after it. */
+export async function presentScans(db: Database | Transaction, ids: string[], parts: ShownParts): Promise<Scan[]> {
   if (ids.length === 0) return [];
   const heads = await loadHeads(db, ids);
-  const [targetRows, fileRows, changeRows] = await readTogether(
+  const [targetRows, skippedRows, fileRows, changeRows] = await readTogether(
     db,
-    () => loadShownTargets(db, ids),
+    () => loadShownTargets(db, ids, parts.targets),
+    () =>
+      loadSkipped(
+        db,
+        heads.filter(mayHaveSkipped).map(({ id }) => id),
+        parts.targets,
+      ),
     () => loadFiles(db, ids),
-    () => loadChanges(db, ids),
+    () =>
+      loadChanges(
+        db,
+        heads.filter(isEnded).map(({ id }) => id),
+        parts.risks,
+      ),
   );
   const targets = Map.groupBy(targetRows, ({ scan_id }) => scan_id);
+  const skipped = Map.groupBy(skippedRows, ({ scan_id }) => scan_id);
   const files = Map.groupBy(fileRows, ({ scan_id }) => scan_id);
   const risks = Map.groupBy(changeRows, ({ scan_id }) => scan_id);
   return heads.map((row) => {
@@ -93,11 +82,19 @@ export async function presentScans(db: Database | Transaction, ids: string[]): P
     return {
       ...presentHead(row),
       results: (files.get(row.id) ?? []).map(({ id, content_type }) => ({ result_id: id, content_type })),
-      ...presentTargets(row.type, targets.get(row.id) ?? []),
+      ...presentTargets(targets.get(row.id) ?? [], skipped.get(row.id) ?? []),
       risks: { new_open: changes("new_open"), still_open: changes("still_open"), closed: changes("closed") },
     };
   });
 }
+
+const isEnded = ({ finished_at }: HeadRow): boolean => finished_at !== null;
+
+/** The counts of an import that is read are some seconds old. */
+const mayHaveSkipped = (row: HeadRow): boolean => {
+  const { partial, unreachable, skipped } = row.target_counts;
+  return partial + unreachable + skipped > 0 || !isEnded(row);
+};
 
 function presentHead(row: HeadRow) {
   return {
@@ -106,6 +103,8 @@ function presentHead(row: HeadRow) {
     state: row.state,
     progress: row.progress,
     options: row.options,
+    target_counts: row.target_counts,
+    risk_counts: row.risk_counts,
     ...(row.source_id === null ? {} : { source_id: row.source_id }),
     ...(row.error_code === null ? {} : { error: { code: row.error_code, message: row.error_message ?? "" } }),
     ...(row.scheduled_by === null ? {} : { scheduled_by: row.scheduled_by }),
@@ -115,26 +114,24 @@ function presentHead(row: HeadRow) {
   };
 }
 
-function presentTargets(type: ScanType, rows: ShownTargetRow[]) {
+function presentTargets(rows: ShownTargetRow[], skipped: SkippedRow[]) {
   return {
     requested_targets: rows.map(({ target_id, target }) => ({ target_id, target })),
     resolved_targets: rows.flatMap(({ target_id, resolved_target }) => (resolved_target === null ? [] : [{ target_id, resolved_target }])),
-    skipped_targets: rows.flatMap(({ target_id, kind, reason }) =>
-      kind === null || kind === "complete" ? [] : [{ target_id, skipped_reason: reason ?? kind }],
-    ),
-    targets: rows.map((row) => presentTarget(type, row)),
+    skipped_targets: skipped.map(({ target_id, kind, reason }) => ({ target_id, skipped_reason: reason ?? kind })),
+    targets: rows.map(presentTarget),
   };
 }
 
 /** One target of a scan with its outcome so far. */
-export function presentTarget(type: ScanType, row: ShownTargetRow): ScanTarget {
+export function presentTarget(row: ShownTargetRow): ScanTarget {
   return {
     target_id: row.target_id,
     target: row.target,
     outcome: row.kind ?? "pending",
     ...(row.reason === null ? {} : { reason: row.reason }),
     ...(row.resolved_target === null ? {} : { resolved_target: row.resolved_target }),
-    ...(row.coverage === null ? {} : { coverage: findEngine(type).describeCoverage(row.coverage) }),
+    ...(row.coverage_text === null ? {} : { coverage: row.coverage_text }),
     notes: row.notes,
     ...(row.observed_at === null ? {} : { observed_at: row.observed_at }),
   };

@@ -1,4 +1,6 @@
+import type { ScanType } from "@periscan/contract/scan.ts";
 import type { Heartbeat, OutcomeReport } from "@periscan/contract/worker-protocol.ts";
+import { findEngine } from "@periscan/engines/registry.ts";
 import { and, eq, isNull, sql } from "drizzle-orm";
 import { ApiError, attemptOver } from "../api-error.ts";
 import { cleanText } from "../clean-text.ts";
@@ -6,6 +8,7 @@ import type { Database, Transaction } from "../db/connect.ts";
 import { scanTarget, task } from "../db/schema.ts";
 import { importType } from "../imports/import-file.ts";
 import { leaseSeconds } from "./claim-task.ts";
+import { countedTargets } from "./count-targets.ts";
 import { checkEvidence, insertDetections } from "./insert-detections.ts";
 import { lockAttempt } from "./lock-attempt.ts";
 
@@ -46,7 +49,7 @@ export async function recordOutcome(db: Database, taskId: string, given: Outcome
   await db.transaction(async (tx) => {
     const { scanId, type } = await lockAttempt(tx, taskId, report.attempt);
     checkEvidence(type, report.outcome.detections, "outcome.detections");
-    const written = await writeOutcome(tx, taskId, report);
+    const written = await writeOutcome(tx, { taskId, type, report });
     if (!written) return refuseUnlessResent(tx, taskId, report);
     await keepDetections(tx, scanId, report);
     await renewLease(tx, taskId);
@@ -55,7 +58,7 @@ export async function recordOutcome(db: Database, taskId: string, given: Outcome
   });
 }
 
-async function writeOutcome(tx: Transaction, taskId: string, report: OutcomeReport): Promise<boolean> {
+async function writeOutcome(tx: Transaction, { taskId, type, report }: { taskId: string; type: ScanType; report: OutcomeReport }): Promise<boolean> {
   const { outcome } = report;
   const rows = await tx
     .update(scanTarget)
@@ -64,6 +67,7 @@ async function writeOutcome(tx: Transaction, taskId: string, report: OutcomeRepo
       reason: outcome.reason ?? null,
       resolvedTarget: report.resolved_target ?? null,
       coverage: outcome.coverage ?? null,
+      coverageText: outcome.coverage === undefined ? null : findEngine(type).describeCoverage(outcome.coverage),
       notes: outcome.notes,
       engineVersion: report.engine_version ?? null,
       content: report.content ?? [],
@@ -101,14 +105,17 @@ async function keepDetections(tx: Transaction, scanId: string, { target_id, outc
 /** Done targets, plus each running attempt's share of those that are left; of an import the share of its file. It never runs backwards, and 100 is for the end alone. */
 async function updateProgress(tx: Transaction, { scanId, taskId }: { scanId: string; taskId: string }): Promise<void> {
   const reading = await tx.execute(sql`
-    update scan set progress = greatest(scan.progress, least(99, floor(100 * task.progress)::int)) from task
+    update scan set progress = greatest(scan.progress, least(99, floor(100 * task.progress)::int)),
+      target_counts = (select ${countedTargets} from scan_target where scan_id = ${scanId}) from task
     where scan.id = ${scanId} and task.id = ${taskId} and task.type = ${importType}`);
   if (reading.rowCount === 1) return;
   await tx.execute(sql`
     with part as (
       select count(*) filter (where scan_target.kind is not null) as done,
              count(*) as total,
+             ${countedTargets} as counts,
              coalesce(sum(task.progress) filter (where scan_target.kind is null and task.state = 'running'), 0) as running
       from scan_target left join task on task.id = scan_target.task_id where scan_target.scan_id = ${scanId})
-    update scan set progress = greatest(scan.progress, least(99, floor(100 * (part.done + part.running) / part.total)::int)) from part where scan.id = ${scanId}`);
+    update scan set target_counts = part.counts, progress = greatest(scan.progress, least(99, floor(100 * (part.done + part.running) / part.total)::int))
+    from part where scan.id = ${scanId}`);
 }

@@ -1,10 +1,12 @@
 import type { Engine } from "@periscan/engines/kit/engine.ts";
-import { and, eq, inArray, isNull, sql } from "drizzle-orm";
+import { and, eq, isNull, sql } from "drizzle-orm";
 import type { Transaction } from "../db/connect.ts";
+import { isOneOf } from "../db/is-one-of.ts";
 import { scanTarget, target } from "../db/schema.ts";
 import { findUnproven } from "../ownership/ownership-rows.ts";
 import type { Services } from "../services.ts";
 import { findTargetsWithoutLogin } from "../targets/target-login.ts";
+import { countTargets } from "./count-targets.ts";
 import type { ScanRow } from "./lock-attempt.ts";
 
 interface Claimed {
@@ -30,6 +32,7 @@ export async function skipUnfit(
       .set({ kind: "skipped", reason, observedAt: sql`now()` })
       .where(and(eq(scanTarget.taskId, taskId), eq(scanTarget.targetId, targetId), isNull(scanTarget.kind)));
   }
+  if (reasons.size > 0) await countTargets(tx, owner.id);
   return targets.filter(({ target_id }) => !reasons.has(target_id));
 }
 
@@ -40,7 +43,7 @@ async function findReasons(
 ): Promise<Map<string, string>> {
   const ids = targets.map(({ target_id }) => target_id);
   if (ids.length === 0) return new Map();
-  const rows = await tx.select({ id: target.id, target: target.target }).from(target).where(inArray(target.id, ids));
+  const rows = await tx.select({ id: target.id, target: target.target }).from(target).where(isOneOf(target.id, ids));
   const alive = rows.map(({ id }) => id);
   const deleted = ids.filter((id) => !alive.includes(id));
   const withoutLogin = owner.useAuthentication ? await findTargetsWithoutLogin(tx, { engine, secrets }, alive) : new Map<string, string>();

@@ -1,8 +1,9 @@
 import { Recording } from "@periscan/contract/recording.ts";
 import type { KnownTargetLogin, RecordedLogin, TargetLogin } from "@periscan/contract/target.ts";
 import type { Engine } from "@periscan/engines/kit/engine.ts";
-import { inArray, sql } from "drizzle-orm";
+import { sql } from "drizzle-orm";
 import type { Database, Transaction } from "../db/connect.ts";
+import { isOneOf } from "../db/is-one-of.ts";
 import { targetLogin } from "../db/schema.ts";
 import type { Secrets } from "../secrets.ts";
 
@@ -29,7 +30,7 @@ export async function saveLogin(
 /** The logins of these targets, by the target's id. */
 export async function loadLogins(tx: Transaction, secrets: Secrets, targetIds: string[]): Promise<Map<string, TargetLogin | RecordedLogin>> {
   if (targetIds.length === 0) return new Map();
-  const rows = await tx.select().from(targetLogin).where(inArray(targetLogin.targetId, targetIds));
+  const rows = await tx.select().from(targetLogin).where(isOneOf(targetLogin.targetId, targetIds));
   return new Map(rows.map((row) => [row.targetId, decrypt(row, secrets)]));
 }
 
@@ -46,7 +47,7 @@ export async function findTargetsWithoutLogin(
 ): Promise<Map<string, string>> {
   if (targetIds.length === 0) return new Map();
   if (!engine.usesLogin) return new Map(targetIds.map((id) => [id, `${engine.type} cannot use a login. Scan it without use_authentication.`]));
-  const found = await tx.select().from(targetLogin).where(inArray(targetLogin.targetId, targetIds));
+  const found = await tx.select().from(targetLogin).where(isOneOf(targetLogin.targetId, targetIds));
   const known = new Map(found.map((row) => [row.targetId, isReadable(row, secrets)]));
   const mend = (id: string) => `Set one with PUT /v1/targets/${id}/auth, or a recording with POST /v1/targets/${id}/auth/selenium.`;
   const why = (id: string) =>

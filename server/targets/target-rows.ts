@@ -1,8 +1,9 @@
 import { maxTargetsPerScan } from "@periscan/contract/scan.ts";
-import { and, arrayOverlaps, eq, inArray, or } from "drizzle-orm";
+import { and, arrayOverlaps, eq, or, sql } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
 import { ApiError, notFound } from "../api-error.ts";
 import type { Database, Transaction } from "../db/connect.ts";
+import { isOneOf } from "../db/is-one-of.ts";
 import { target } from "../db/schema.ts";
 import { checkTargetAllowance } from "../limits/workspace-limit.ts";
 import { isId } from "../page.ts";
@@ -13,13 +14,17 @@ export type TargetRow = typeof target.$inferSelect;
 export async function ensureTargets(tx: Transaction, workspaceId: string, texts: string[]): Promise<TargetRow[]> {
   if (texts.length === 0) return [];
   // Sorted, so that two requests with the same new targets cannot wait for each other.
-  const values = [...texts].sort().map((text) => ({ id: uuidv7(), workspaceId, target: text }));
-  const made = await tx.insert(target).values(values).onConflictDoNothing().returning({ id: target.id });
-  if (made.length > 0) await checkTargetAllowance(tx, workspaceId);
+  const values = [...texts].sort().map((text) => ({ id: uuidv7(), target: text }));
+  // One parameter for all of them: drizzle takes a second for three each of 4,096 rows, in which nobody else is answered.
+  const made = await tx.execute(sql`
+    insert into target (id, workspace_id, target)
+    select id, ${workspaceId}, target from jsonb_to_recordset(${JSON.stringify(values)}::jsonb) as row(id uuid, target text) order by target
+    on conflict do nothing`);
+  if (made.rowCount) await checkTargetAllowance(tx, workspaceId);
   const rows = await tx
     .select()
     .from(target)
-    .where(and(eq(target.workspaceId, workspaceId), inArray(target.target, texts)));
+    .where(and(eq(target.workspaceId, workspaceId), sql`${target.target} = any(${sql.param(texts)}::text[])`));
   const byText = new Map(rows.map((row) => [row.target, row]));
   return texts.flatMap((text) => byText.get(text) ?? []);
 }
@@ -85,7 +90,7 @@ export async function findRequestedTargets(tx: Transaction, workspaceId: string,
       : await tx
           .select()
           .from(target)
-          .where(and(ours, inArray(target.id, ids)));
+          .where(and(ours, isOneOf(target.id, ids)));
   const known = new Map(byId.map((row) => [row.id, row]));
   const listed = wanted.ids.map((id, index) => {
     const row = known.get(id);
@@ -100,7 +105,7 @@ export async function findRequestedTargets(tx: Transaction, workspaceId: string,
     .where(and(ours, isTagged))
     .orderBy(target.id)
     .limit(maxTargetsPerScan + 1);
-  if (tagged.length > maxTargetsPerScan) throw describeTooMany(await tx.$count(target, and(ours, or(isTagged, inArray(target.id, ids)))));
+  if (tagged.length > maxTargetsPerScan) throw describeTooMany(await tx.$count(target, and(ours, or(isTagged, isOneOf(target.id, ids)))));
   return [...listed, ...tagged];
 }
 

@@ -82,6 +82,7 @@ export const goodRequests: Record<string, MakeRequest> = {
   "POST /v1/scans": ({ target }) => ({ body: { type: "NMAP", targets: ["10.9.0.1"], target_ids: [target], options: { ports: "80" } } }),
   "GET /v1/scans": () => list,
   "GET /v1/scans/{id}": ({ scan }) => ({ params: { id: scan } }),
+  "GET /v1/scans/{id}/targets": ({ scan }) => ({ params: { id: scan }, query: { page_size: "2", filters: '{"outcome":["complete"]}' } }),
   "POST /v1/scans/{id}/cancel": async ({ newScan }) => ({ params: { id: await newScan() } }),
   "POST /v1/results": ({ source }) => ({ form: { scan_type: "NMAP", source_id: source, target: "10.9.0.5", file: new Blob(["<nmaprun/>"]) } }),
   "GET /v1/results/{id}": byResult,

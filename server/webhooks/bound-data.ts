@@ -10,7 +10,7 @@ const sizeOf = (data: object): number => Buffer.byteLength(JSON.stringify(data))
 
 /**
  * A scan as an event carries it: as the API shows it, without `targets` (ours, and the longest), and of each list the first 100 entries, or fewer
- * where that is still too large. `truncated` gives the whole length of each list that was cut: `GET /v1/scans/ID` has it all.
+ * where that is still too large. `truncated` gives the whole length of each list that was cut: `GET /v1/scans/ID` and its `/targets` have it all.
  */
 export function boundScan({ targets: _targets, ...scan }: Scan): Record<string, unknown> {
   for (let entries = maxListEntries; ; entries = Math.floor(entries / 4)) {
@@ -21,15 +21,16 @@ export function boundScan({ targets: _targets, ...scan }: Scan): Record<string, 
 
 function cutScan(scan: Omit<Scan, "targets">, entries: number): Record<string, unknown> {
   const { requested_targets, resolved_targets, skipped_targets, risks } = scan;
-  const lists = {
-    requested_targets,
-    resolved_targets,
-    skipped_targets,
-    "risks.new_open": risks.new_open,
-    "risks.still_open": risks.still_open,
-    "risks.closed": risks.closed,
+  const { requested, resolved, partial, unreachable, skipped } = scan.target_counts;
+  const lengths = {
+    requested_targets: requested,
+    resolved_targets: resolved,
+    skipped_targets: partial + unreachable + skipped,
+    "risks.new_open": scan.risk_counts.new_open,
+    "risks.still_open": scan.risk_counts.still_open,
+    "risks.closed": scan.risk_counts.closed,
   };
-  const truncated = Object.fromEntries(Object.entries(lists).flatMap(([name, list]) => (list.length > entries ? [[name, list.length]] : [])));
+  const truncated = Object.fromEntries(Object.entries(lengths).filter(([, length]) => length > entries));
   return {
     ...scan,
     requested_targets: requested_targets.slice(0, entries),

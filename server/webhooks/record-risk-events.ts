@@ -1,6 +1,7 @@
 import type { EventType } from "@periscan/contract/webhook.ts";
-import { and, inArray, sql } from "drizzle-orm";
+import { and, sql } from "drizzle-orm";
 import type { Transaction } from "../db/connect.ts";
+import { isOneOf } from "../db/is-one-of.ts";
 import { risk } from "../db/schema.ts";
 import { selectRisks } from "../risks/present-risk.ts";
 import { boundRisk } from "./bound-data.ts";
@@ -60,7 +61,7 @@ async function insertRiskEvents(
   if (wanted.length === 0) return;
   const typesOfRisk = new Map(wanted.map(({ riskId, types }) => [riskId, types]));
   const ids = [...typesOfRisk.keys()];
-  const rows = await selectRisks(tx, and(inArray(risk.id, ids), sql`${risk.workspaceId} = ${workspaceId}`));
+  const rows = await selectRisks(tx, and(isOneOf(risk.id, ids), sql`${risk.workspaceId} = ${workspaceId}`));
   const events = rows.flatMap((row) => {
     const data = boundRisk(row.risk);
     return (typesOfRisk.get(row.id) ?? []).flatMap((type) => {

@@ -2,7 +2,7 @@ import type { EventType } from "@periscan/contract/webhook.ts";
 import { eq } from "drizzle-orm";
 import type { Transaction } from "../db/connect.ts";
 import { scan } from "../db/schema.ts";
-import { presentScans } from "../scans/present-scan.ts";
+import { presentScans, shownInLists } from "../scans/present-scan.ts";
 import { boundScan } from "./bound-data.ts";
 import { findSubscribers, insertEvents } from "./record-events.ts";
 
@@ -20,7 +20,7 @@ export async function recordScanEvent(tx: Transaction, scanId: string, type: "sc
     return receiverIds ? [{ type: each, receiverIds }] : [];
   });
   if (wanted.length === 0) return;
-  const [presented] = await presentScans(tx, [scanId]);
+  const [presented] = await presentScans(tx, [scanId], shownInLists);
   if (!presented) return;
   const data = boundScan(presented);
   await insertEvents(
