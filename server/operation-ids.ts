@@ -6,6 +6,7 @@ export const operationIds: Record<string, string> = {
   "POST /v1/scans": "createScan",
   "GET /v1/scans": "listScans",
   "GET /v1/scans/{id}": "getScan",
+  "GET /v1/scans/{id}/targets": "listScanTargets",
   "POST /v1/scans/{id}/cancel": "cancelScan",
   "POST /v1/results": "importResult",
   "GET /v1/results/{id}": "downloadResult",
