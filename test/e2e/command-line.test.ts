@@ -87,7 +87,7 @@ test("the exit code tells a partial scan and a wrong use from a good one", async
     [["scan", "NMAP", "127.0.0.1", "--ports", "x"], "options.ports"],
     [["scan", "NMAP", "127.0.0.1", "--option", "script=vuln"], "options.script"],
     [["scan", "NMAP", "127.0.0.1", "--no-wait"], "periscan up"],
-    [["scan", "NMAP"], "missing required argument"],
+    [["scan", "NMAP"], "Give targets, or --targets FILE"],
     [["frobnicate"], "unknown command"],
   ];
   for (const [args, message] of wrong) {
@@ -99,7 +99,7 @@ test("the exit code tells a partial scan and a wrong use from a good one", async
 
 test("every command has help with an example", async () => {
   const commands =
-    "scan|scan show|scan cancel|scans|risks|targets|targets show|targets login|results get|up|serve|work|engines list|engines install|engines test|key create|key list|key revoke|doctor|test";
+    "scan|scan show|scan cancel|scans|risks|targets|targets show|targets login|results get|up|serve|work|status|logs|engines list|engines install|engines test|key create|key list|key revoke|doctor|config|completion|test";
   for (const command of commands.split("|")) {
     const { code, out } = await run(...command.split(" "), "--help");
     expect([command, code, /Examples?:\n {2}(\w+=\S+ )*periscan /.test(out)]).toEqual([command, 0, true]);
@@ -130,6 +130,11 @@ test("`up` serves commands beside it, takes its folder for itself, and stops who
   const scan = beside("scan", "NMAP", "127.0.0.1", "--ports", `${port}`, "--no-wait");
   const id = (await text(scan.stdout as never)).split("\n")[0] ?? "";
   expect((await platform.client.waitForScan(id)).state).toBe("SUCCEEDED");
+  const status = JSON.parse(await text(beside("status", "--json").stdout as never));
+  expect(status).toMatchObject({ platform: { runs: true, url: platform.url, pid: platform.process.pid }, queued: 0 });
+  expect(status.engines).toContainEqual(expect.objectContaining({ type: "NMAP", ready: true }));
+  const lines = (await text(beside("logs", "--json", "--lines", "1000").stdout as never)).trim().split("\n");
+  expect(new Set(lines.map((line) => JSON.parse(line).name))).toEqual(new Set(["server", "worker"]));
   const second = beside("up", "--port", "0");
   const [refusal, [code]] = await Promise.all([text(second.stderr as never), once(second, "close") as Promise<[number]>]);
   expect([code, refusal]).toEqual([1, expect.stringContaining(`runs already on ${platform.dataFolder}`)]);
