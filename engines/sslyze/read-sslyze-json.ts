@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ParseError } from "../kit/engine.ts";
+import { readWhole } from "../kit/read-whole.ts";
 import { Envelope, ServerResult } from "./sslyze-schema.ts";
 
 export interface SslyzeDocument {
@@ -12,7 +13,7 @@ export interface SslyzeDocument {
 }
 
 /** A server's entry is 200 kB, and up to 5 MB with the largest chains that a server can send. */
-const maxBytes = 256 * 1024 ** 2;
+const maxMegabytes = 256;
 const maxDepth = 64;
 
 /**
@@ -20,22 +21,7 @@ const maxDepth = 64;
  * SSLyze's, is of another version, or has a value that is not known here.
  */
 export async function readSslyzeJson(output: AsyncIterable<Uint8Array>): Promise<SslyzeDocument> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of output) {
-    bytes += chunk.byteLength;
-    if (bytes > maxBytes) throw new ParseError(`The file has more than ${maxBytes.toLocaleString("en")} bytes.`);
-    chunks.push(chunk);
-  }
-  return parseSslyzeJson(decode(Buffer.concat(chunks)));
-}
-
-function decode(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new ParseError("The file is not UTF-8.", { cause });
-  }
+  return parseSslyzeJson(await readWhole(output, maxMegabytes));
 }
 
 function parseSslyzeJson(text: string): SslyzeDocument {
