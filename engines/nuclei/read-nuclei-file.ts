@@ -15,8 +15,17 @@ import { readSarif } from "./sarif/read-sarif.ts";
  */
 export async function* readNucleiFile(chunks: AsyncIterable<Uint8Array>, context: ReadContext): AsyncIterable<ReadOutcome> {
   const { head, file } = await peekFile(chunks);
-  if (/^\s*\{\s*"(\$schema|version|runs|properties|inlineExternalProperties)"/.test(head)) yield* readSarif(file, context);
+  if (isSarif(head)) yield* readSarif(file, context);
   else yield* readHits(/^\s*\[\s*[{\]]/.test(head) ? readList(file) : readResults(toUtf8(file)), context);
+}
+
+/** The keys that SARIF's first object may have (3.13). */
+const isSarif = (head: string): boolean => /^\s*\{\s*"(\$schema|version|runs|properties|inlineExternalProperties)"/.test(head);
+
+/** What of these formats a file looks like that begins so. */
+export function nameFormat(head: string): string | undefined {
+  if (isSarif(head) && /"(runs|\$schema)"/.test(head)) return "SARIF";
+  return /"template(-id|ID)"\s*:/.test(head) ? "Nuclei's hits" : undefined;
 }
 
 async function* readList(file: AsyncIterable<Uint8Array>): AsyncIterable<{ result: NucleiResult }> {

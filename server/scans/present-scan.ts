@@ -1,3 +1,4 @@
+import type { ImportCounts } from "@periscan/contract/import-counts.ts";
 import type { OutcomeKind } from "@periscan/contract/outcome.ts";
 import type { EngineContent, Scan, ScanTarget, ScanType } from "@periscan/contract/scan.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
@@ -6,7 +7,8 @@ import type { Database, Transaction } from "../db/connect.ts";
 import { isOneOf } from "../db/is-one-of.ts";
 import { isoTime } from "../db/iso-time.ts";
 import { readTogether } from "../db/read-together.ts";
-import { result, scan, scanRisk, scanTarget } from "../db/schema.ts";
+import { importFile, result, scan, scanRisk, scanTarget } from "../db/schema.ts";
+import { presentImport } from "../imports/describe-import.ts";
 
 // What is shown is read as the database driver gives it, dates as text: a page of scans has thousands of rows, of which drizzle would map each column.
 
@@ -37,6 +39,7 @@ export async function loadShownTargets(db: Database | Transaction, scanIds: stri
 
 interface HeadRow extends Pick<Scan, "id" | "type" | "state" | "progress" | "options" | "created_at">, Record<string, unknown> {
   source_id: string | null;
+  import_counts: ImportCounts | null;
   scheduled_by: string | null;
   error_code: string | null;
   error_message: string | null;
@@ -47,7 +50,8 @@ interface HeadRow extends Pick<Scan, "id" | "type" | "state" | "progress" | "opt
 async function loadHeads(db: Database | Transaction, scanIds: string[]): Promise<HeadRow[]> {
   const { rows } = await db.execute<HeadRow>(sql`
     select id, type, state, progress, options, source_id, scheduled_by, error_code, error_message, ${isoTime(scan.createdAt)} as created_at, ${isoTime(scan.startedAt)} as started_at,
-      ${isoTime(scan.finishedAt)} as finished_at from ${scan} where ${isOneOf(scan.id, scanIds)} order by id desc`);
+      ${isoTime(scan.finishedAt)} as finished_at,
+      (select counts from ${importFile} where ${importFile.scanId} = ${scan.id}) as import_counts from ${scan} where ${isOneOf(scan.id, scanIds)} order by id desc`);
   return rows;
 }
 
@@ -107,6 +111,7 @@ function presentHead(row: HeadRow) {
     progress: row.progress,
     options: row.options,
     ...(row.source_id === null ? {} : { source_id: row.source_id }),
+    ...(row.import_counts === null ? {} : { import: presentImport(row.import_counts) }),
     ...(row.error_code === null ? {} : { error: { code: row.error_code, message: row.error_message ?? "" } }),
     ...(row.scheduled_by === null ? {} : { scheduled_by: row.scheduled_by }),
     created_at: row.created_at,
