@@ -6,6 +6,7 @@ import { cleanLine, formatDuration, paint, paintLevel, printTable } from "./prin
 export function printScan(scan: Scan, risks: DocumentRisk[], files: string[]): void {
   console.log(`${paint("bold", `${scan.type} scan ${scan.id}`)}  ${describeState(scan)}`);
   if (scan.error) console.log(paint("red", cleanLine(scan.error.message)));
+  if (scan.import) console.log(cleanLine(scan.import.summary));
   printRisks(scan, risks);
   printTargets(scan);
   if (files.length === 0) return;

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { Block } from "./block.ts";
 import { Acceptance, RiskStatus, ThreatLevel } from "./risk.ts";
-import { EngineContent, ScanState, ScanTarget, ScanType } from "./scan.ts";
+import { EngineContent, ScanImport, ScanState, ScanTarget, ScanType } from "./scan.ts";
 
 /** One risk as a result shows it. `closed` ones were there before and are gone. */
 export const DocumentRisk = z.object({
@@ -38,6 +38,7 @@ export const ScanDocument = z
       title: z.string().describe("The type in words, such as `TCP port scan`."),
       state: ScanState,
       error: z.object({ code: z.string(), message: z.string() }).optional(),
+      import: ScanImport.optional().describe("Of an imported scan: what became of each result of its file."),
       options: z.record(z.string(), z.unknown()),
       engine_versions: z.array(z.string()),
       content: z.array(EngineContent).describe("The rules, templates or feed that the engine scanned with."),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ImportCounts } from "./import-counts.ts";
 import { OutcomeKind } from "./outcome.ts";
 import { Tag } from "./target.ts";
 import { scanStates, scanTypes } from "./words.ts";
@@ -80,6 +81,10 @@ export type TargetCounts = z.infer<typeof TargetCounts>;
 export const RiskCounts = z.object({ new_open: z.int(), still_open: z.int(), closed: z.int() }).meta({ id: "RiskCounts" });
 export type RiskCounts = z.infer<typeof RiskCounts>;
 
+/** What became of the results in an imported file, once it was read. */
+export const ScanImport = ImportCounts.extend({ summary: z.string().describe("The same as a sentence.") }).meta({ id: "ScanImport" });
+export type ScanImport = z.infer<typeof ScanImport>;
+
 export const Scan = z
   .object({
     id: z.string(),
@@ -101,6 +106,7 @@ export const Scan = z
     options: z.record(z.string(), z.unknown()),
     error: z.object({ code: z.string(), message: z.string() }).optional().describe("Why the scan failed, or does not run."),
     source_id: z.string().optional().describe("Where an imported scan came from."),
+    import: ScanImport.optional().describe("Of an imported scan, once its file was read: what became of each of its results."),
     scheduled_by: z.string().optional().describe("The schedule that made it."),
     created_at: z.iso.datetime(),
     started_at: z.iso.datetime().optional(),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ImportCounts } from "./import-counts.ts";
 import { Observation, Outcome } from "./outcome.ts";
 import { EngineContent, ScanType } from "./scan.ts";
 import { RecordedLogin, TargetLogin } from "./target.ts";
@@ -115,5 +116,8 @@ export const AttemptEnd = z.object({
     })
     .optional()
     .describe("Absent where the engine ran to its end."),
+  import: ImportCounts.optional().describe(
+    "What became of the results in an import's file, where it was read. Of a file that was recalled the server knows it.",
+  ),
 });
 export type AttemptEnd = z.infer<typeof AttemptEnd>;

@@ -1190,6 +1190,21 @@ export interface components {
             still_open: number;
             closed: number;
         };
+        ScanImport: {
+            /** @description Results in the file: what its format calls a result, a hit, an alert, an open port. */
+            results: number;
+            /** @description Those that stand as a risk of their target. One that a later look knows to be gone opens nothing. */
+            risks: number;
+            /** @description Those for which the risk of another result of the file speaks too, such as a second sight of the same place. */
+            joined: number;
+            /** @description Those that are no risk here, by reason. */
+            left_out: {
+                reason: string;
+                count: number;
+            }[];
+            /** @description The same as a sentence. */
+            summary: string;
+        };
         Scan: {
             id: string;
             type: components["schemas"]["ScanType"];
@@ -1239,6 +1254,8 @@ export interface components {
             };
             /** @description Where an imported scan came from. */
             source_id?: string;
+            /** @description Of an imported scan, once its file was read: what became of each of its results. */
+            import?: components["schemas"]["ScanImport"];
             /** @description The schedule that made it. */
             scheduled_by?: string;
             /** Format: date-time */

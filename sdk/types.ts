@@ -5,6 +5,7 @@ import type { components } from "./openapi-types.ts";
 type Schemas = components["schemas"];
 export type NewScan = Schemas["NewScan"];
 export type Scan = Schemas["Scan"];
+export type ScanImport = Schemas["ScanImport"];
 export type ScanState = Schemas["ScanState"];
 export type ScanType = Schemas["ScanType"];
 export type Block = Schemas["Block"];

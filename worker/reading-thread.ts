@@ -1,13 +1,15 @@
 import { once } from "node:events";
 import { createReadStream } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
+import type { ImportCounts } from "@periscan/contract/import-counts.ts";
 import { Outcome } from "@periscan/contract/outcome.ts";
 import type { ScanType } from "@periscan/contract/scan.ts";
 import { parseTarget } from "@periscan/contract/target-syntax.ts";
 import { type ImportReport, maxReportOutcomes } from "@periscan/contract/worker-protocol.ts";
 import { type Engine, type EngineRunner, ParseError, type ReadContext, type ReadOutcome } from "@periscan/engines/kit/engine.ts";
-import { createTally } from "@periscan/engines/kit/tally.ts";
+import { createTally, type Tally } from "@periscan/engines/kit/tally.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
+import { nameFormat } from "./name-format.ts";
 
 export interface ReadingInput {
   path: string;
@@ -18,13 +20,16 @@ export interface ReadingInput {
 
 export type ReadingMessage =
   /** The JSON of a list of an `ImportReport`'s outcomes; the answer `next` asks for more. */
-  { kind: "outcomes"; outcomes: string; fraction: number } | { kind: "end" } | { kind: "failed"; code: string; message: string };
+  | { kind: "outcomes"; outcomes: string; fraction: number }
+  | { kind: "end"; counts?: ImportCounts }
+  | { kind: "failed"; code: string; message: string; counts?: ImportCounts };
 
 type Told = ImportReport["outcomes"][number];
 
-/** Why a file could not be read to its end, and how many outcomes stand whole before that. */
+/** Why a file could not be read to its end, how many outcomes stand whole before that, and what became of its results. */
 interface Look {
   outcomes: number;
+  counts?: ImportCounts;
   failure?: string;
 }
 
@@ -35,10 +40,15 @@ async function readFile(input: ReadingInput): Promise<void> {
   const engine = findEngine(input.type);
   const runner = await engine.load();
   const look = await lookThrough(engine, runner, input);
-  if (look.failure !== undefined && look.outcomes === 0) return say({ kind: "failed", code: "import.unreadable", message: look.failure.slice(0, 2000) });
+  if (look.failure !== undefined && look.outcomes === 0) {
+    const message = `${look.failure.slice(0, 1700)}${await nameFormat(input.path, input.type)}`;
+    return say({ kind: "failed", code: "import.unreadable", message });
+  }
   await tell(runner, input, look);
-  if (look.failure === undefined) return say({ kind: "end" });
-  say({ kind: "failed", code: "import.incomplete", message: `Only a part of the file could be read; what it tells is kept. ${look.failure}`.slice(0, 2000) });
+  const counts = look.counts ? { counts: look.counts } : {};
+  if (look.failure === undefined) return say({ kind: "end", ...counts });
+  const message = `Only a part of the file could be read; what it tells is kept. ${look.failure}`.slice(0, 2000);
+  say({ kind: "failed", code: "import.incomplete", message, ...counts });
 }
 
 function contextOf({ type, target }: ReadingInput): ReadContext {
@@ -48,16 +58,31 @@ function contextOf({ type, target }: ReadingInput): ReadContext {
 
 async function lookThrough(engine: Engine, runner: EngineRunner, input: ReadingInput): Promise<Look> {
   const look: Look = { outcomes: 0 };
+  const context = contextOf(input);
+  let risks = 0;
   try {
-    for await (const read of runner.read(createReadStream(input.path), contextOf(input))) {
+    for await (const read of runner.read(createReadStream(input.path), context)) {
       check(engine, canonical(read));
       look.outcomes += 1;
+      risks += read.outcome.detections.length;
     }
   } catch (error) {
     if (!(error instanceof ParseError)) throw error;
     look.failure = `${await findPlace(error, runner, input)}${error.message}`;
   }
-  return look;
+  const counts = countResults(context.tally, { risks, isCutOff: look.failure !== undefined });
+  return counts ? { ...look, counts } : look;
+}
+
+/** What became of the results in the file; undefined where that does not add up, for a wrong number is worse than none. */
+function countResults(tally: Tally, { risks, isCutOff }: { risks: number; isCutOff: boolean }): ImportCounts | undefined {
+  const countMissing = () => {
+    const { results, joined, left_out } = tally.counts();
+    return results - risks - joined - left_out.reduce((sum, { count }) => sum + count, 0);
+  };
+  const cutOff = isCutOff ? countMissing() : 0;
+  if (cutOff > 0) tally.leaveOut("in a part that could not be read to its end", cutOff);
+  return countMissing() === 0 ? { risks, ...tally.counts() } : undefined;
 }
 
 /** What the server would refuse is a file that cannot be read, and not a server that refuses. */

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
+import type { ImportCounts } from "@periscan/contract/import-counts.ts";
 import type { Task } from "@periscan/contract/worker-protocol.ts";
 import { EngineError } from "@periscan/engines/kit/engine.ts";
 import type { ReadingInput, ReadingMessage } from "./reading-thread.ts";
@@ -18,6 +19,8 @@ interface ImportContext {
 interface Reading {
   signal: AbortSignal;
   onProgress(fraction: number): unknown;
+  /** Called once, where the file was read. */
+  onCounts(counts: ImportCounts): unknown;
 }
 
 /**
@@ -25,18 +28,20 @@ interface Reading {
  * the memory of the tasks beside it. Throws EngineError `import.unreadable` where nothing of the file could be read, and `import.incomplete`
  * where only a part could be.
  */
-export async function runImport(task: Task, context: ImportContext, { signal, onProgress }: Reading): Promise<void> {
+export async function runImport(task: Task, context: ImportContext, { signal, onProgress, onCounts }: Reading): Promise<void> {
   if (task.import?.known && (await context.client.recall(task.task_id, task.attempt, signal))) return;
   const folder = await mkdtemp(join(context.workFolder, "import-"));
   try {
     const path = join(folder, "file");
     await context.client.downloadFile(task.task_id, { attempt: task.attempt, path }, signal);
     let sequence = 0;
-    await readInThread({ path, type: task.type, ...(task.import?.target === undefined ? {} : { target: task.import.target }) }, signal, async (message) => {
+    const input = { path, type: task.type, ...(task.import?.target === undefined ? {} : { target: task.import.target }) };
+    const take = async (message: Told) => {
       sequence += 1;
       await context.client.sendImported(task.task_id, { attempt: task.attempt, sequence, outcomes: message.outcomes }, signal);
       onProgress(message.fraction);
-    });
+    };
+    await readInThread(input, { signal, take, onCounts });
   } finally {
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
@@ -44,7 +49,11 @@ export async function runImport(task: Task, context: ImportContext, { signal, on
 
 type Told = Extract<ReadingMessage, { kind: "outcomes" }>;
 
-async function readInThread(input: ReadingInput, signal: AbortSignal, take: (message: Told) => Promise<void>): Promise<void> {
+interface Thread extends Pick<Reading, "signal" | "onCounts"> {
+  take(message: Told): Promise<void>;
+}
+
+async function readInThread(input: ReadingInput, { signal, take, onCounts }: Thread): Promise<void> {
   signal.throwIfAborted();
   const thread = new Worker(new URL("./reading-thread.ts", import.meta.url), {
     workerData: input,
@@ -63,6 +72,7 @@ async function readInThread(input: ReadingInput, signal: AbortSignal, take: (mes
   });
   thread.on("message", (message: ReadingMessage) => {
     isOver = message.kind !== "outcomes";
+    if (message.kind !== "outcomes" && message.counts) onCounts(message.counts);
     if (message.kind === "end") Promise.all([earlier, newest]).then(() => resolve(), reject);
     else if (message.kind === "failed")
       Promise.all([earlier, newest]).then(() => reject(new EngineError(message.code, message.message, { retry: false })), reject);

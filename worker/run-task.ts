@@ -32,16 +32,20 @@ export async function runTask(task: Task, context: TaskContext): Promise<void> {
   const attempt = new AttemptReporter(task, context.client, signal);
   const beating = keepBeating(attempt, over, log);
   log.info({ targets: task.targets.length }, "attempt starts");
-  let error: AttemptEnd["error"];
+  const end: Omit<AttemptEnd, "attempt"> = {};
   try {
-    if (task.import) await runImport(task, context, { signal, onProgress: (fraction) => attempt.take({ kind: "progress", fraction }) });
+    const onProgress = (fraction: number) => attempt.take({ kind: "progress", fraction });
+    const onCounts = (counts: AttemptEnd["import"]) => {
+      end.import = counts;
+    };
+    if (task.import) await runImport(task, context, { signal, onProgress, onCounts });
     else await runEngine(task, { ...context, log }, attempt, signal);
   } catch (cause) {
-    error = describeFailure(cause, signal);
-    log.warn({ err: cause, code: error?.code }, "attempt failed");
+    end.error = describeFailure(cause, signal);
+    log.warn({ err: cause, code: end.error?.code }, "attempt failed");
   }
   clearTimeout(deadline);
-  if (!(over.signal.reason instanceof AttemptOverError)) await sayEnd(attempt, error, log);
+  if (!(over.signal.reason instanceof AttemptOverError)) await sayEnd(attempt, end, log);
   over.abort(new AttemptOverError());
   await beating;
   log.info("attempt over");
@@ -198,8 +202,8 @@ function describeFailure(cause: unknown, signal: AbortSignal): AttemptEnd["error
   return { code: "worker.error", message: "The worker failed; its log has the cause.", retry: true };
 }
 
-async function sayEnd(attempt: AttemptReporter, error: AttemptEnd["error"], log: Logger): Promise<void> {
-  const end = { attempt: attempt.task.attempt, ...(error === undefined ? {} : { error }) };
+async function sayEnd(attempt: AttemptReporter, learned: Omit<AttemptEnd, "attempt">, log: Logger): Promise<void> {
+  const end = { attempt: attempt.task.attempt, ...learned };
   try {
     await attempt.client.endAttempt(attempt.task.task_id, end, AbortSignal.timeout(attempt.signal.aborted ? 3000 : 70_000));
   } catch (cause) {

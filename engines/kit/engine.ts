@@ -95,6 +95,8 @@ export interface EngineRunner {
   selfTest(context: RunContext): Promise<string>;
   /** Yields progress and each target's outcome as it comes; returning is the end marker. A target without an outcome by then counts as missing. */
   run(task: EngineTask, context: RunContext): AsyncIterable<EngineEvent>;
+  /** The name of the engine's format, such as `Nmap's XML`, where a file that begins so looks like it; undefined where it does not. */
+  recognise(head: string): string | undefined;
   /**
    * Reads a whole file of the engine's, ours or another's: each target once, the same for the same file. Throws `ParseError` where it is not such a
    * file, or is cut off; what was yielded before is then whole. Where the file does not say what was looked at, the outcome is partial.

@@ -1,7 +1,9 @@
+import { decodeHead } from "./decode-text.ts";
+
 /** How much of a file tells what it is. */
 const headBytes = 4096;
 
-/** The beginning of a file as text, and the whole file again. */
+/** The beginning of a file as text, and the whole file again as it came. */
 export async function peekFile(chunks: AsyncIterable<Uint8Array>): Promise<{ head: string; file: AsyncIterable<Uint8Array> }> {
   const reading = chunks[Symbol.asyncIterator]();
   const taken: Uint8Array[] = [];
@@ -20,5 +22,5 @@ export async function peekFile(chunks: AsyncIterable<Uint8Array>): Promise<{ hea
       await reading.return?.();
     }
   }
-  return { head: new TextDecoder().decode(Buffer.concat(taken)), file: whole() };
+  return { head: decodeHead(Buffer.concat(taken)), file: whole() };
 }

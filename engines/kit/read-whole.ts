@@ -1,10 +1,11 @@
+import { toUtf8 } from "./decode-text.ts";
 import { ParseError } from "./engine.ts";
 
-/** A whole file as text, for formats that cannot be read in parts. Throws ParseError where it is larger than that, or not UTF-8. */
+/** A whole file as text, for formats that cannot be read in parts. Throws ParseError where it is larger than that, or neither UTF-8 nor UTF-16. */
 export async function readWhole(chunks: AsyncIterable<Uint8Array>, maxMegabytes: number): Promise<string> {
   const parts: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of chunks) {
+  for await (const chunk of toUtf8(chunks)) {
     bytes += chunk.byteLength;
     if (bytes > maxMegabytes * 1024 ** 2) throw new ParseError(`The file is larger than ${maxMegabytes} MB.`);
     parts.push(chunk);

@@ -9,6 +9,7 @@ export const createRunner = (settings: { needsRaw: boolean }): EngineRunner => (
   probe: () => probe(settings),
   install,
   run: runNmap,
+  recognise: (head) => (/<nmaprun[\s>]/.test(head) ? "Nmap's XML" : undefined),
   read: readNmapFile,
   selfTest: settings.needsRaw ? testUdp : testTcp,
 });

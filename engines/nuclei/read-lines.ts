@@ -16,10 +16,7 @@ export async function* readLines(chunks: AsyncIterable<Uint8Array>, what: string
   let bytes = 0;
   const take = (): Line => {
     number += 1;
-    // Editors and shells on Windows put a byte order mark in front of a file.
-    const text = Buffer.concat(pieces)
-      .toString("utf8")
-      .replace(number === 1 ? /^\ufeff|\r$/g : /\r$/, "");
+    const text = Buffer.concat(pieces).toString("utf8").replace(/\r$/, "");
     pieces = [];
     bytes = 0;
     return { number, text };

@@ -1,12 +1,13 @@
 import type { Detection } from "@periscan/contract/outcome.ts";
 import { type ParsedTarget, parseTarget } from "@periscan/contract/target-syntax.ts";
+import { toUtf8 } from "../kit/decode-text.ts";
 import { ParseError, type ReadContext, type ReadOutcome } from "../kit/engine.ts";
 import { peekFile } from "../kit/peek-file.ts";
 import { parseWhole, readWhole } from "../kit/read-whole.ts";
 import { findTemplates } from "./find-templates.ts";
 import { readDetection, readSeverity } from "./read-detection.ts";
 import { checkResult, type NucleiResult, readResults } from "./read-result.ts";
-import { readSarif } from "./read-sarif.ts";
+import { readSarif } from "./sarif/read-sarif.ts";
 
 /**
  * Nuclei's JSONL (or the list of `-json-export`), or a SARIF file. Nuclei writes its hits and nothing else, so no outcome is complete and none
@@ -14,8 +15,17 @@ import { readSarif } from "./read-sarif.ts";
  */
 export async function* readNucleiFile(chunks: AsyncIterable<Uint8Array>, context: ReadContext): AsyncIterable<ReadOutcome> {
   const { head, file } = await peekFile(chunks);
-  if (/^\s*\{\s*"(\$schema|version|runs|properties|inlineExternalProperties)"/.test(head.replace(/^\ufeff/, ""))) yield* readSarif(file, context);
-  else yield* readHits(/^\s*\[\s*[{\]]/.test(head) ? readList(file) : readResults(file), context);
+  if (isSarif(head)) yield* readSarif(file, context);
+  else yield* readHits(/^\s*\[\s*[{\]]/.test(head) ? readList(file) : readResults(toUtf8(file)), context);
+}
+
+/** The keys that SARIF's first object may have (3.13). */
+const isSarif = (head: string): boolean => /^\s*\{\s*"(\$schema|version|runs|properties|inlineExternalProperties)"/.test(head);
+
+/** What of these formats a file looks like that begins so. */
+export function nameFormat(head: string): string | undefined {
+  if (isSarif(head) && /"(runs|\$schema)"/.test(head)) return "SARIF";
+  return /"template(-id|ID)"\s*:/.test(head) ? "Nuclei's hits" : undefined;
 }
 
 async function* readList(file: AsyncIterable<Uint8Array>): AsyncIterable<{ result: NucleiResult }> {

@@ -5,4 +5,11 @@ import { runOpenvas } from "./run.ts";
 import { selfTest } from "./self-test.ts";
 
 /** What the worker asks of the engine, put together. */
-export const runner: EngineRunner = { probe, install, run: runOpenvas, read: readOpenvasFile, selfTest };
+export const runner: EngineRunner = {
+  probe,
+  install,
+  run: runOpenvas,
+  recognise: (head) => (/<(get_reports_response|report)[\s>]/.test(head) ? "a report of OpenVAS or Greenbone" : undefined),
+  read: readOpenvasFile,
+  selfTest,
+};

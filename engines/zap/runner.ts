@@ -14,6 +14,7 @@ export const createRunner = (type: ScanType): EngineRunner => ({
   probe: (context) => probe(type, context),
   install,
   run: runZap,
+  recognise: (head) => (/<OWASPZAPReport[\s>]|"@programName"\s*:\s*"ZAP"|"site"\s*:\s*[[{]/.test(head) ? "a report of ZAP" : undefined),
   read: readZapFile,
   selfTest: (context) => selfTest(type, context),
 });

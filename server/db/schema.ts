@@ -1,3 +1,4 @@
+import type { ImportCounts } from "@periscan/contract/import-counts.ts";
 import type { NotificationFilter } from "@periscan/contract/notification.ts";
 import type { Observation } from "@periscan/contract/outcome.ts";
 import type { OwnershipLook, OwnershipState, OwnershipWay } from "@periscan/contract/ownership.ts";
@@ -244,6 +245,8 @@ export const importFile = pgTable(
     /** Canonical: what the file is of, where the client said so. */
     target: text("target"),
     receivedAt: instant("received_at").notNull().default(now),
+    /** What became of its results; null until it was read. */
+    counts: jsonb("counts").$type<ImportCounts>(),
   },
   (table) => [index("import_file_sha256").on(table.sha256)],
 );

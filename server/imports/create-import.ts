@@ -49,8 +49,8 @@ export async function storeUpload({ files }: Pick<Services, "files">, upload: Re
   return { scanId, sha256: hash.digest(), sizeBytes, contentType: first === lessThan ? "application/xml" : "application/json" };
 }
 
-/** White space, and the three bytes of a byte order mark. */
-const blanks = new Set([9, 10, 13, 32, 0xef, 0xbb, 0xbf]);
+/** White space, the bytes of a byte order mark, and the empty half of a character of UTF-16. */
+const blanks = new Set([0, 9, 10, 13, 32, 0xef, 0xbb, 0xbf, 0xfe, 0xff]);
 const lessThan = "<".charCodeAt(0);
 
 /** The canonical text of the target that an import names, null where it names none. Throws an ApiError 400 on one that is none. */

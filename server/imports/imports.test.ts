@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { ImportCounts } from "@periscan/contract/import-counts.ts";
 import type { Outcome } from "@periscan/contract/outcome.ts";
 import type { Risk } from "@periscan/contract/risk.ts";
 import type { Scan, ScanType } from "@periscan/contract/scan.ts";
@@ -11,6 +12,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { openWorkspaces } from "../limits/workspaces.ts";
 import { leaseSeconds } from "../scans/claim-task.ts";
 import { claimSome, finishTask, getScan, startScan, startTestServer, type TestServer, tcpOutcome } from "../testing/start-test-server.ts";
+import { presentImport } from "./describe-import.ts";
 
 let server: TestServer;
 let source: Source;
@@ -79,7 +81,8 @@ const told = (target: string, outcome: Outcome, observed_at?: string): ImportRep
 const look = (open: number[], ports = "1-1000") => tcpOutcome({ ports, open });
 const report = (task: Task, outcomes: ImportReport["outcomes"], sequence = 1) =>
   server.worker(`POST`, `/tasks/${task.task_id}/imported`, { attempt: task.attempt, sequence, outcomes });
-const end = (task: Task, error?: object) => server.worker("POST", `/tasks/${task.task_id}/end`, { attempt: task.attempt, ...(error ? { error } : {}) });
+const end = (task: Task, error?: object, counts?: ImportCounts) =>
+  server.worker("POST", `/tasks/${task.task_id}/end`, { attempt: task.attempt, ...(error ? { error } : {}), ...(counts ? { import: counts } : {}) });
 
 async function importOnce(outcomes: ImportReport["outcomes"]): Promise<Scan> {
   const { id } = await upload();
@@ -218,6 +221,47 @@ test("a file is read again where another version read it, or where a target of i
   await report(third, [told("10.9.0.6", look([22]))]);
   await end(third);
   expect((await getScan(server, id)).risks.new_open).toHaveLength(1);
+});
+
+test("what became of each result of the file is shown with the scan, in its files, and of a file that is not read again", async () => {
+  const left_out = [
+    { reason: "suppressed in the file", count: 2 },
+    { reason: "hostile \0", count: 1000 },
+  ];
+  const counts: ImportCounts = { results: 1056, risks: 50, joined: 4, left_out };
+  const summary =
+    "The file has 1,056 results: 50 became risks, 4 were joined to others, 1,002 were left out (suppressed in the file: 2; hostile \uFFFD: 1,000).";
+  const text = "counted";
+  const first = await upload(text);
+  expect(first).not.toHaveProperty("import");
+  const task = await claimed();
+  await report(task, [told("10.9.2.1", look([22]))]);
+  await end(task, undefined, counts);
+  const shown = (await getScan(server, first.id)).import;
+  expect(shown).toEqual({ ...counts, left_out: [left_out[0], { reason: "hostile \uFFFD", count: 1000 }], summary });
+  const again = await upload(text);
+  const known = await claimed();
+  expect((await server.worker("POST", `/tasks/${known.task_id}/recall`, { attempt: 1 })).body).toEqual({ data: { recalled: true } });
+  await end(known);
+  const ended = await getScan(server, again.id);
+  expect(ended.import).toEqual(shown);
+  const { body } = await server.api<{ data: Scan[] }>("GET", "/v1/scans");
+  expect(body.data.find(({ id }) => id === again.id)?.import).toEqual(shown);
+  const files = await Promise.all(ended.results.map(async ({ result_id }) => (await server.api<unknown>("GET", `/v1/results/${result_id}`)).body));
+  const [, html, , json] = files as [unknown, string, unknown, { scan: { import: unknown } }];
+  expect(html).toContain(summary);
+  expect(json.scan.import).toEqual(shown);
+});
+
+test.each<[ImportCounts, string]>([
+  [{ results: 0, risks: 0, joined: 0, left_out: [] }, "The file has no result."],
+  [{ results: 1, risks: 1, joined: 0, left_out: [] }, "The file has 1 result: 1 became a risk."],
+  [
+    { results: 2, risks: 0, joined: 1, left_out: [{ reason: "no failure (kind pass)", count: 1 }] },
+    "The file has 2 results: 0 became risks, 1 was joined to others, 1 was left out (no failure (kind pass): 1).",
+  ],
+])("what became of results is a sentence: %j", (counts, sentence) => {
+  expect(presentImport(counts).summary).toBe(sentence);
 });
 
 test("what is sent twice, by one attempt or by the next, counts once", async () => {

@@ -78,4 +78,6 @@ async function copyOutcomes(tx: Transaction, { from, scanId, taskId, attempt }: 
     select ${scanId}, target_id, key, scope, title, threat_level, description, solution, "references", additional_info, detail
     from detection where scan_id = ${from} order by id
     on conflict do nothing`);
+  await tx.execute(sql`
+    update import_file set counts = earlier.counts from import_file as earlier where import_file.scan_id = ${scanId} and earlier.scan_id = ${from}`);
 }

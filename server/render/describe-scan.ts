@@ -91,7 +91,8 @@ function describeSummary({ scan, summary, targets }: ScanDocument, open: number)
       ? `${all} scanned to the end.`
       : `${count(complete)} of ${plural(targets.length, "target")} ${was(complete)} scanned to the end.`;
   const failure = scan.error ? [scan.error.message] : [];
-  if (complete + partial === 0) return [looked, ...failure, "This report therefore says nothing about the security of the targets."];
+  const imported = scan.import ? [scan.import.summary] : [];
+  if (complete + partial === 0) return [looked, ...failure, ...imported, "This report therefore says nothing about the security of the targets."];
   const levels = threatLevels.filter((level) => summary.risks[level] > 0).map((level) => `${count(summary.risks[level])} ${levelNames[level].toLowerCase()}`);
   const found = open === 0 ? "No risk was seen where the scan looked." : `${plural(open, "risk")} ${open === 1 ? "is" : "are"} open: ${joinWords(levels)}.`;
   const { new_open, closed } = summary.changes;
@@ -99,7 +100,7 @@ function describeSummary({ scan, summary, targets }: ScanDocument, open: number)
     new_open + closed === 0
       ? "Nothing has changed since earlier scans."
       : `Compared with earlier scans, ${plural(new_open, "risk")} ${new_open === 1 ? "is" : "are"} new and ${count(closed)} ${closed === 1 ? "is" : "are"} closed.`;
-  return [looked, ...failure, found, ...(open + closed === 0 ? [] : [changed])];
+  return [looked, ...failure, ...imported, found, ...(open + closed === 0 ? [] : [changed])];
 }
 
 function describeGaps({ targets, summary }: ScanDocument): string | undefined {

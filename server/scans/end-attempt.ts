@@ -1,5 +1,7 @@
+import type { ImportCounts } from "@periscan/contract/import-counts.ts";
 import type { AttemptEnd } from "@periscan/contract/worker-protocol.ts";
 import { and, count, eq, isNull, ne, sql } from "drizzle-orm";
+import { cleanText } from "../clean-text.ts";
 import type { Transaction } from "../db/connect.ts";
 import { importFile, scanTarget, task } from "../db/schema.ts";
 import { importType } from "../imports/import-file.ts";
@@ -16,12 +18,20 @@ const maxFailures = 4;
 export type AttemptError = NonNullable<AttemptEnd["error"]>;
 
 /** Ends an attempt as its worker says. What has no outcome yet goes back to the queue, or is skipped with the reason. Throws 409 once the attempt is over. */
-export async function endAttempt(services: Services, taskId: string, { attempt, error }: AttemptEnd): Promise<void> {
+export async function endAttempt(services: Services, taskId: string, { attempt, error, import: counts }: AttemptEnd): Promise<void> {
   const requeued = await services.db.transaction(async (tx) => {
     const { scanId } = await lockAttempt(tx, taskId, attempt);
+    if (counts) await keepCounts(tx, scanId, counts);
     return closeAttempt(tx, services.boss, { scanId, taskId, error });
   });
   if (requeued) services.bell.ring();
+}
+
+async function keepCounts(tx: Transaction, scanId: string, counts: ImportCounts): Promise<void> {
+  await tx
+    .update(importFile)
+    .set({ counts: cleanText(counts) })
+    .where(eq(importFile.scanId, scanId));
 }
 
 interface Ending {

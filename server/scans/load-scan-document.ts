@@ -1,11 +1,13 @@
 import { type Acceptance, type ThreatLevel, threatLevels } from "@periscan/contract/risk.ts";
-import type { ScanTarget } from "@periscan/contract/scan.ts";
+import type { ScanImport, ScanTarget } from "@periscan/contract/scan.ts";
 import type { DocumentRisk, ScanDocument } from "@periscan/contract/scan-document.ts";
 import type { Engine } from "@periscan/engines/kit/engine.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
 import { eq, sql } from "drizzle-orm";
 import type { Database } from "../db/connect.ts";
 import { detection, risk, scan, scanRisk, workspace } from "../db/schema.ts";
+import { presentImport } from "../imports/describe-import.ts";
+import { findImportFile } from "../imports/import-file.ts";
 import { expireAcceptances } from "../risks/accept-risks.ts";
 import { shownAcceptance } from "../risks/present-risk.ts";
 import { loadShownTargets, type ShownTargetRow } from "./load-shown.ts";
@@ -17,13 +19,14 @@ export async function loadScanDocument(db: Database, scanId: string): Promise<Sc
   if (!found) throw new Error(`scan ${scanId} is gone`);
   const engine = findEngine(found.scan.type);
   await expireAcceptances(db, found.scan.workspaceId);
+  const counts = (await findImportFile(db, scanId))?.counts;
   const rows = await loadShownTargets(db, [scanId]);
   const targets = rows.map(presentTarget);
   const risks = await loadRisks(db, { scanId, engine, targets });
   return {
     format: "periscan.scan/1",
     generated_at: new Date().toISOString(),
-    scan: presentHead(found.scan, engine, rows),
+    scan: presentHead(found.scan, engine, { targets: rows, ...(counts ? { import: presentImport(counts) } : {}) }),
     workspace: found.workspace.name,
     summary: summarise(risks, targets),
     risks,
@@ -32,13 +35,19 @@ export async function loadScanDocument(db: Database, scanId: string): Promise<Sc
   };
 }
 
-function presentHead(row: typeof scan.$inferSelect, engine: Engine, targets: ShownTargetRow[]): ScanDocument["scan"] {
+interface ShownWith {
+  targets: ShownTargetRow[];
+  import?: ScanImport;
+}
+
+function presentHead(row: typeof scan.$inferSelect, engine: Engine, { targets, ...more }: ShownWith): ScanDocument["scan"] {
   return {
     id: row.id,
     type: engine.type,
     title: engine.title,
     state: row.state as ScanDocument["scan"]["state"],
     ...(row.errorCode === null ? {} : { error: { code: row.errorCode, message: row.errorMessage ?? "" } }),
+    ...more,
     options: row.options as Record<string, unknown>,
     engine_versions: [...new Set(targets.flatMap(({ engine_version }) => engine_version ?? []))].sort(),
     content: [...new Map(targets.flatMap(({ content }) => content).map((each) => [JSON.stringify(each), each])).values()],

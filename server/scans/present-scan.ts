@@ -1,10 +1,12 @@
+import type { ImportCounts } from "@periscan/contract/import-counts.ts";
 import type { Scan, ScanTarget } from "@periscan/contract/scan.ts";
 import { sql } from "drizzle-orm";
 import type { Database, Transaction } from "../db/connect.ts";
 import { isOneOf } from "../db/is-one-of.ts";
 import { isoTime } from "../db/iso-time.ts";
 import { readTogether } from "../db/read-together.ts";
-import { result, scan } from "../db/schema.ts";
+import { importFile, result, scan } from "../db/schema.ts";
+import { presentImport } from "../imports/describe-import.ts";
 import { countedRisks, countedTargets } from "./count-targets.ts";
 import { loadChanges, loadShownTargets, loadSkipped, type ShownTargetRow, type SkippedRow } from "./load-shown.ts";
 
@@ -24,6 +26,7 @@ interface HeadRow
   extends Pick<Scan, "id" | "type" | "state" | "progress" | "options" | "created_at" | "target_counts" | "risk_counts">,
     Record<string, unknown> {
   source_id: string | null;
+  import_counts: ImportCounts | null;
   scheduled_by: string | null;
   error_code: string | null;
   error_message: string | null;
@@ -36,6 +39,7 @@ async function loadHeads(db: Database | Transaction, scanIds: string[]): Promise
     select id, type, state, progress, options, source_id, scheduled_by, error_code, error_message, ${isoTime(scan.createdAt)} as created_at,
       coalesce(target_counts, (select ${countedTargets} from scan_target where scan_id = scan.id)) as target_counts,
       coalesce(risk_counts, (select ${countedRisks} from scan_risk where scan_id = scan.id)) as risk_counts,
+      (select counts from ${importFile} where ${importFile.scanId} = ${scan.id}) as import_counts,
       ${isoTime(scan.startedAt)} as started_at, ${isoTime(scan.finishedAt)} as finished_at from ${scan} where ${isOneOf(scan.id, scanIds)} order by id desc`);
   return rows;
 }
@@ -106,6 +110,7 @@ function presentHead(row: HeadRow) {
     target_counts: row.target_counts,
     risk_counts: row.risk_counts,
     ...(row.source_id === null ? {} : { source_id: row.source_id }),
+    ...(row.import_counts === null ? {} : { import: presentImport(row.import_counts) }),
     ...(row.error_code === null ? {} : { error: { code: row.error_code, message: row.error_message ?? "" } }),
     ...(row.scheduled_by === null ? {} : { scheduled_by: row.scheduled_by }),
     created_at: row.created_at,

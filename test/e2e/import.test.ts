@@ -147,6 +147,15 @@ test("SARIF is of the target that is named, by its score or level, without what 
   ]);
   const ended = await importText("NUCLEI", text, "https://app.example/");
   expect(ended).toMatchObject({ state: "SUCCEEDED", targets: [{ outcome: "partial", observed_at: "2024-05-01T10:00:00.000Z" }] });
+  const left = ["no failure (kind pass): 1", "suppressed in the file: 1"];
+  expect(ended.import).toMatchObject({
+    results: 5,
+    risks: 3,
+    joined: 0,
+    summary: `The file has 5 results: 3 became risks, 2 were left out (${left.join("; ")}).`,
+  });
+  // Not read again, and counted all the same.
+  expect((await importText("NUCLEI", text, "https://app.example/")).import).toEqual(ended.import);
   const risks = [...(await listRisks()).values()].filter(({ target }) => target === "https://app.example/");
   expect(risks.map(({ risk_definition }) => [risk_definition.title, risk_definition.threat_level]).sort()).toEqual([
     ["SQL injection", "CRITICAL"],
@@ -182,7 +191,13 @@ test("a file that breaks off keeps what stands whole in it, closes nothing, and 
 test("a file of another kind, or none, is refused with line and reason, and leaves nothing", async () => {
   const targets = await all(platform.client.targets.list());
   const cases: [ScanType, string, RegExp][] = [
-    ["NMAP", sample("sslyze/samples/weak.json"), /^Line 1: The XML is not well formed/],
+    ["NMAP", sample("sslyze/samples/weak.json"), /^Line 1: The XML is not well formed.* The file looks like SSLyze's JSON: import it as SSLYZE\.$/s],
+    ["SSLYZE", sample("nmap/samples/one.xml"), /The file looks like Nmap's XML: import it as NMAP or NMAP_UDP\.$/],
+    ["NMAP", sample("openvas/samples/reports/greenbone.xml"), /The file looks like a report of OpenVAS or Greenbone: import it as OPENVAS\.$/],
+    ["NUCLEI", sample("zap/samples/foreign.json"), /The file looks like a report of ZAP: import it as OWASP_ZAP or OWASP_ZAP_ACTIVE\.$/],
+    ["OPENVAS", hits("one"), /The file looks like Nuclei's hits: import it as NUCLEI\.$/],
+    ["OWASP_ZAP", sarif([]), /The file looks like SARIF: import it as NUCLEI\.$/],
+    ["OPENVAS", "PK\u0003\u0004\u0000", /The file looks like a ZIP archive: unpack it first\.$/],
     ["NMAP", `${head}<host>\n<status state="up"/>\n<a></b>`, /^Line 7: The XML is not well formed/],
     ["NMAP", `<?xml version="1.0"?>\n<!DOCTYPE nmaprun [<!ENTITY a "b">]>\n<nmaprun>&a;</nmaprun>`, /DOCTYPE/],
     ["NMAP", `${head}${"<a>".repeat(100)}`, /nested deeper/],
@@ -196,7 +211,7 @@ test("a file of another kind, or none, is refused with line and reason, and leav
     ["OWASP_ZAP", "<OWASPZAPReport version='1' generated='x'></OWASPZAPReport>", /not an XML report/],
     ["NUCLEI", '{"template-id":"a"}', /^Line 1 of/],
     ["NUCLEI", `${hits("one")}\n{"template-id":`, /^Line \d of/],
-    ["NUCLEI", '{"version":"2.0.0","runs":[]}', /not SARIF 2\.1\.0/],
+    ["NUCLEI", '{"version":"2.0.0","runs":[]}', /^This is SARIF 2\.0\.0/],
     ["NMAP", "", /Line 1|not well formed|document must contain/],
   ];
   for (const [type, text, reason] of cases) {
@@ -254,6 +269,10 @@ test("the command line imports a file, shows its risks and keeps its files", asy
   expect([done.code, scan.state, risks.length]).toEqual([0, "SUCCEEDED", 1]);
   expect(readFileSync(kept.find((file) => file.endsWith(".xml")) ?? "", "utf8")).toBe(readFileSync(path, "utf8"));
   expect(basename(kept[0] ?? "")).toContain(scan.id);
+  const twice = join(platform.dataFolder, "twice.sarif");
+  writeFileSync(twice, sarif(Array(2).fill({ ruleId: "sqli", message: { text: "Bad query" }, locations: at("a.ts", 3) })));
+  const told = await run(["import", "nuclei", twice, "--target", "https://cli.example/", "--output", output]);
+  expect(told.out).toContain("The file has 2 results: 1 became a risk, 1 was joined to others.");
   const sources = JSON.parse((await run(["sources", "list", "--json"])).out) as { name: string }[];
   expect(sources.map(({ name }) => name)).toContain("Office");
   expect((await run(["import", "NMAP", join(output, "missing.xml")])).code).toBe(2);

@@ -13,6 +13,7 @@ export const runner: EngineRunner = {
   probe: async () => (findProgram("python3") ? { ready: true, version: "Greeting 1.0" } : { ready: false, missing: "Python is missing: install python3." }),
   install: (context) => installSystemPackage("Python", { "apt-get": ["python3"], dnf: ["python3"], apk: ["python3"] }, context),
   run,
+  recognise: (head) => (head.startsWith("greeting") ? "greetings" : undefined),
   // Its output does not name the port: it is taken for the usual one.
   read: async function* (file) {
     for await (const { address, outcome } of readGreetings(file, 21)) yield { target: address, outcome };

@@ -1,3 +1,4 @@
+ALTER TABLE "import_file" ADD COLUMN "counts" jsonb;--> statement-breakpoint
 ALTER TABLE "scan" ADD COLUMN "target_counts" jsonb;--> statement-breakpoint
 ALTER TABLE "scan" ADD COLUMN "risk_counts" jsonb;--> statement-breakpoint
 ALTER TABLE "scan_target" ADD COLUMN "coverage_text" text;--> statement-breakpoint
