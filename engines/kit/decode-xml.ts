@@ -38,12 +38,17 @@ const declarationStart = "<?xml";
 /** In UTF-8 and in every encoding that has ASCII's characters at their places. */
 const utf8Mark = Buffer.from([0xef, 0xbb, 0xbf]);
 
+/** As early as can be, so that a mistake is found at the line where it stands. */
 function isDecided(head: Buffer): boolean {
-  if (head.length < 4) return false;
-  const start = head.subarray(0, declarationStart.length).toString("latin1");
-  if (!declarationStart.startsWith(start)) return true;
+  const [first] = head;
+  if (first === utf8Mark[0]) return head.length >= utf8Mark.length;
+  if (head.length < 2) return first !== undefined && !firstOfTwo.has(first);
+  if (!declarationStart.startsWith(head.subarray(0, declarationStart.length).toString("latin1"))) return true;
   return head.length >= maxHeadBytes || head.includes("?>");
 }
+
+/** What may be half of a mark or of a character in UTF-16, or the start of a declaration. */
+const firstOfTwo = new Set([0x3c, 0xfe, 0xff, 0]);
 
 function findEncoding(head: Buffer): string {
   const [first, second] = head;

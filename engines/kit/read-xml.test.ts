@@ -77,6 +77,11 @@ test.each<[string, Buffer, string]>([
   expect(pieces.map((line) => (line.startsWith("a: ") ? line.slice(3) : "")).join("")).toBe(text);
 });
 
+test("what is no XML is refused with its first piece", () => {
+  for (const piece of ["{\n", "PK", "\u0000\u0001"])
+    expect(() => createXmlReader({ open: () => {}, close: () => {}, text: () => {} }).write(Buffer.from(piece))).toThrow(ParseError);
+});
+
 test("an encoding that is not known, or that the bytes are not of, is refused by name", () => {
   expect(() => read(declared("x-none", "a"))).toThrow("in an encoding that is not known: x-none");
   expect(() => read(declared("shift_jis", Buffer.from([0x81, 0x20])))).toThrow("The XML is not shift_jis, which it names");
