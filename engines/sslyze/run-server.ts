@@ -1,5 +1,6 @@
 import { isIP, isIPv6 } from "node:net";
 import { EngineError, ParseError, type PinnedTarget, type RunContext } from "../kit/engine.ts";
+import { makeHome } from "../kit/run-folder.ts";
 import { type EngineProcess, startProcess } from "../kit/start-process.ts";
 import { pythonOf } from "./install.ts";
 import { processesPerTask, type SslyzeOptions } from "./options.ts";
@@ -88,7 +89,7 @@ async function runSslyze(scan: ServerScan, asked: string[], context: RunContext)
     title: "SSLyze",
     file: pythonOf(enginesFolder),
     args,
-    folder,
+    home: makeHome(folder),
     memoryBytes: limits.memoryBytes / processesPerTask,
     outputBytes: limits.outputBytes,
     signal: AbortSignal.any([signal, late]),

@@ -54,7 +54,8 @@ function scopeOf({ pinned: { target, address }, recording }: Replaying) {
   const portOf = (url: URL) => Number(url.port) || (url.protocol === "https:" ? 443 : 80);
   const opened = recording.steps.filter(({ command }) => command === "open").map((step) => portOf(new URL(step.target, recording.url)));
   const ports = new Set([portOf(new URL(recording.url)), ...opened]);
-  return { host: target.host, address, connectSeconds: 10, allows: (port: number) => !("port" in target) || port === target.port || ports.has(port) };
+  const knowsBy = "account" as const;
+  return { host: target.host, address, connectSeconds: 10, knowsBy, allows: (port: number) => !("port" in target) || port === target.port || ports.has(port) };
 }
 
 async function logIn({ context, overMemory }: Browser, { recording, pinned, signal }: Replaying): Promise<TargetLogin | string> {
