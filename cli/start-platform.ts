@@ -10,6 +10,7 @@ import { startServer } from "@periscan/server/start-server.ts";
 import { explainListen } from "./explain-listen.ts";
 import { readImportLimit } from "./read-import-limit.ts";
 import { takeRuntime } from "./runtime-file.ts";
+import { makeWorkerEnvironment } from "./worker-environment.ts";
 
 export interface PlatformSettings {
   dataFolder: string;
@@ -114,7 +115,7 @@ function keepWorker(environment: Record<string, string>): () => Promise<void> {
   const keep = async () => {
     for (let failures = 0; !stopping.signal.aborted; failures++) {
       const startedAt = performance.now();
-      child = spawn(process.execPath, [workerFile], { stdio: ["ignore", "inherit", "inherit", "ipc"], env: { ...process.env, ...environment } });
+      child = spawn(process.execPath, [workerFile], { stdio: ["ignore", "inherit", "inherit", "ipc"], env: makeWorkerEnvironment(environment) });
       await once(child, "exit").catch(() => {});
       if (performance.now() - startedAt > 60_000) failures = 0;
       await sleep(Math.min(longestPauseSeconds * 1000, 250 * 2 ** failures), undefined, { signal: stopping.signal }).catch(() => {});

@@ -15,7 +15,9 @@ export function ensureSystemAccount(name: string): SystemAccount {
   const made = spawnSync("useradd", args, { encoding: "utf8", env: { PATH: process.env.PATH ?? "" } });
   const account = findAccount(name);
   if (!account)
-    throw new Error(`The account ${name} is missing and could not be made (useradd: ${made.error?.message ?? made.stderr.trim()}). Make it: useradd --system --user-group ${name}`);
+    throw new Error(
+      `The account ${name} is missing and could not be made (useradd: ${made.error?.message ?? made.stderr.trim()}). Make it: useradd --system --user-group ${name}`,
+    );
   return account;
 }
 

@@ -20,7 +20,12 @@ export async function askProgram({ file, args, seconds, environment }: Question)
   try {
     const home = makeHome(folder);
     const [setpriv = "", ...before] = confine("none");
-    return await run(setpriv, [...before, file, ...args], { timeout: seconds * 1000, killSignal: "SIGKILL", cwd: home, env: makeEnvironment(home, environment) });
+    return await run(setpriv, [...before, file, ...args], {
+      timeout: seconds * 1000,
+      killSignal: "SIGKILL",
+      cwd: home,
+      env: makeEnvironment(home, environment),
+    });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -17,7 +17,19 @@ export function hasCapability(name: keyof typeof rawCapabilities): boolean {
 }
 
 /** Namespaces, mounts, a chroot, and to give up to engines' account all but what it needs. */
-const buildersCapabilities = ["sys_admin", "sys_chroot", "setuid", "setgid", "setpcap", "chown", "dac_override", "fowner", "net_raw", "net_bind_service"];
+const buildersCapabilities = [
+  "sys_admin",
+  "sys_chroot",
+  "setuid",
+  "setgid",
+  "setpcap",
+  "chown",
+  "dac_override",
+  "fowner",
+  "net_raw",
+  "net_bind_service",
+  "kill",
+];
 
 /**
  * The command in front of an engine's. It gives up root for the account of engines, all groups and all capabilities but those named, for good; and the kernel
@@ -26,7 +38,7 @@ const buildersCapabilities = ["sys_admin", "sys_chroot", "setuid", "setgid", "se
  */
 export const confine = (privileges: Privileges): string[] => [
   ...["setpriv", "--pdeathsig", "KILL", ...giveUp(privileges), "--"],
-  ...["/bin/sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"', `${process.pid}`],
+  ...["/bin/sh", "-c", '[ "$PPID" = "$1" ] && shift && exec "$@"', "engine", `${process.pid}`],
 ];
 
 function giveUp(privileges: Privileges): string[] {
@@ -51,7 +63,8 @@ export function makeEnvironment(home: string, more: Record<string, string> = {})
 }
 
 /** What package managers and build tools are set up by: proxies, certificates, registries and caches. */
-const sparedForInstall = /^(HOME|USER|LOGNAME|TMPDIR|XDG_\w+|\w+_(proxy|PROXY)|PIP_\w+|MAVEN_\w+|MVN_\w+|GO[A-Z]+|JAVA_HOME|CURL_CA_BUNDLE|REQUESTS_CA_BUNDLE|APT_CONFIG)$/;
+const sparedForInstall =
+  /^(HOME|USER|LOGNAME|TMPDIR|XDG_\w+|\w+_(proxy|PROXY)|PIP_\w+|MAVEN_\w+|MVN_\w+|GO[A-Z]+|JAVA_HOME|CURL_CA_BUNDLE|REQUESTS_CA_BUNDLE|APT_CONFIG)$/;
 
 /** The environment of a step of an install. */
 export function makeInstallEnvironment(more: Record<string, string> = {}): Record<string, string> {

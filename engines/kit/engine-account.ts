@@ -25,7 +25,8 @@ export function explainBarrier(path: string): string | undefined {
   const engine = findEngineAccount();
   if (!engine) return undefined;
   for (let folder = dirname(path); ; folder = dirname(folder)) {
-    if (!mayPass(folder, engine)) return `engines run as the account ${engine.name}, which may not pass through ${folder}: let others pass (chmod o+x ${folder})`;
+    if (!mayPass(folder, engine))
+      return `engines run as the account ${engine.name}, which may not pass through ${folder}: let others pass (chmod o+x ${folder})`;
     if (folder === dirname(folder)) return undefined;
   }
 }

@@ -128,7 +128,10 @@ export async function runStep({ file, args, folder, environment = {}, title }: I
 }
 
 /** What a program prints, as a step of an install sees it. Rejects as `execFile` does where it fails or takes more than half a minute. */
-export async function askStep({ file, args, environment = {} }: Pick<InstallStep, "file" | "args" | "environment">, { signal }: InstallContext): Promise<string> {
+export async function askStep(
+  { file, args, environment = {} }: Pick<InstallStep, "file" | "args" | "environment">,
+  { signal }: InstallContext,
+): Promise<string> {
   const { stdout } = await promisify(execFile)(file, args, { timeout: 30_000, env: makeInstallEnvironment(environment), signal });
   return stdout;
 }

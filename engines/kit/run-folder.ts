@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, closeSync, constants, fchownSync, mkdirSync, mkdtempSync, openSync, writeSync } from "node:fs";
+import { chmodSync, chownSync, closeSync, constants, fchownSync, mkdirSync, mkdtempSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { EngineError } from "./engine.ts";
 import { explainBarrier, findEngineAccount } from "./engine-account.ts";
@@ -12,7 +12,9 @@ export function makeRunFolder(parent: string, prefix = "run-"): string {
   letEnginesPass(folder);
   const barrier = explainBarrier(join(folder, "any"));
   if (barrier !== undefined)
-    throw new EngineError("engine.barred", `The run has no folder that its engine can use: ${barrier}, or name another data folder (PERISCAN_DATA).`, { retry: true });
+    throw new EngineError("engine.barred", `The run has no folder that its engine can use: ${barrier}, or name another data folder (PERISCAN_DATA).`, {
+      retry: true,
+    });
   return folder;
 }
 
@@ -40,12 +42,12 @@ export function makeHome(runFolder: string): string {
 }
 
 /** Writes a file that is not there yet, for an engine to read and for no other user: secrets are handed over so. */
-export function writeForEngine(path: string, content: string): string {
+export function writeForEngine(path: string, content: string | Uint8Array): string {
   const account = findEngineAccount();
   // It fails where something is there already, also a link that an engine laid.
   const file = openSync(path, "wx", 0o600);
   try {
-    writeSync(file, content);
+    writeFileSync(file, content);
     if (account) fchownSync(file, account.uid, account.gid);
   } finally {
     closeSync(file);

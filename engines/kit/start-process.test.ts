@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { existsSync, globSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, expect, test, vi } from "vitest";
+import { afterAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import type { Privileges } from "./confine.ts";
 import { EngineError } from "./engine.ts";
 import { findEngineAccount } from "./engine-account.ts";
 import { makeHome, makeRunFolder, writeForEngine } from "./run-folder.ts";
@@ -75,7 +76,14 @@ test("standard error is there as it comes", async () => {
 });
 
 test("a program that is missing is an end with a word about it", async () => {
-  const child = startProcess({ title: "Nothing", file: "/no/such/program", args: [], home: makeHome(runFolder), ...limits, signal: new AbortController().signal });
+  const child = startProcess({
+    title: "Nothing",
+    file: "/no/such/program",
+    args: [],
+    home: makeHome(runFolder),
+    ...limits,
+    signal: new AbortController().signal,
+  });
   expect(await readAll(child.output).catch((error) => error)).not.toBeInstanceOf(EngineError);
   expect(await child.ended).toMatchObject({ exitCode: 127, errorText: expect.stringContaining("/no/such/program") });
 });
@@ -93,4 +101,57 @@ test("the process dies with its worker, however the worker dies", async () => {
   const [line] = (await once(worker.stdout, "data")) as [Buffer];
   worker.kill("SIGKILL");
   await untilGone(Number(line.toString()));
+});
+
+describe("an engine", () => {
+  const isRoot = process.geteuid?.() === 0;
+  const askStatus = async (privileges: Privileges) => {
+    const text = await readAll(start("cat /proc/self/status", { privileges }).output);
+    return (name: string) => new RegExp(`^${name}:\\s*(.*)$`, "m").exec(text)?.[1]?.trim();
+  };
+
+  test("has of the worker's environment what it needs, and a folder of its own for the rest", async () => {
+    vi.stubEnv("PERISCAN_WORKER_TOKEN", "secret").stubEnv("DATABASE_URL", "secret").stubEnv("https_proxy", "secret").stubEnv("LC_TIME", "C");
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const home = makeHome(runFolder);
+    const lines = (await readAll(start("env; pwd", { home, environment: { GIVEN: "too" } }).output)).trim().split("\n");
+    expect(lines).toEqual(expect.arrayContaining([`HOME=${home}`, `TMPDIR=${home}`, "LC_ALL=C.UTF-8", "LC_TIME=C", "GIVEN=too", home]));
+    const names = lines.map((line) => line.split("=")[0] ?? "").filter((name) => !name.startsWith("/"));
+    const allowed = /^(PATH|LANG|LC_\w+|TZ|SSL_CERT_FILE|SSL_CERT_DIR|HOME|TMPDIR|GIVEN|PWD|OLDPWD|SHLVL|_)$/;
+    expect(names.filter((name) => !allowed.test(name))).toEqual([]);
+  });
+
+  test.runIf(isRoot)("of root's worker is another account's, without a capability, for good", async () => {
+    const read = await askStatus("none");
+    const { uid, gid } = findEngineAccount() ?? {};
+    expect([read("Uid"), read("Gid"), read("Groups"), read("NoNewPrivs")]).toEqual([Array(4).fill(uid).join("\t"), Array(4).fill(gid).join("\t"), "", "1"]);
+    for (const set of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]) expect(BigInt(`0x${read(set)}`), set).toBe(0n);
+  });
+
+  test.runIf(isRoot)("that sends raw packets may do that, and call from low ports, and no more", async () => {
+    const read = await askStatus("raw");
+    expect(Number(read("Uid")?.split("\t")[0])).toBe(findEngineAccount()?.uid);
+    for (const set of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]) expect(BigInt(`0x${read(set)}`), set).toBe((1n << 13n) | (1n << 10n));
+  });
+
+  test.runIf(isRoot)("reads what is written for it, and no other file of the run", async () => {
+    writeForEngine(join(runFolder, "for-it"), "hello");
+    writeFileSync(join(runFolder, "not-for-it"), "secret", { mode: 0o600 });
+    expect(await readAll(start(`cat ${runFolder}/for-it ${runFolder}/not-for-it; ls ${runFolder}; touch ${runFolder}/new`).output)).toBe("hello");
+    expect([runFolder, join(runFolder, "for-it"), makeHome(runFolder)].map((path) => statSync(path).mode & 0o777)).toEqual([0o710, 0o600, 0o700]);
+  });
+
+  test("cannot lay a link where something is written for it", () => {
+    const home = makeHome(runFolder);
+    symlinkSync(join(runFolder, "victim"), join(home, "settings"));
+    expect(() => writeForEngine(join(home, "settings"), "text")).toThrow("EEXIST");
+    expect(existsSync(join(runFolder, "victim"))).toBe(false);
+  });
+});
+
+test("nothing but the kit starts programs for engines and workers, so none goes without its account and environment", () => {
+  const root = new URL("../../", import.meta.url).pathname;
+  const files = ["engines", "worker"].flatMap((folder) => globSync(`${folder}/**/*.ts`, { cwd: root, exclude: ["**/node_modules/**", "**/*.test.ts"] }));
+  const starters = files.filter((file) => /child_process|node:cluster|process\.binding|execa/.test(readFileSync(join(root, file), "utf8")));
+  expect(starters.toSorted()).toEqual(["engines/kit/ask-program.ts", "engines/kit/install.ts", "engines/kit/start-process.ts"]);
 });

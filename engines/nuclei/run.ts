@@ -53,7 +53,13 @@ async function* scanTarget(pin: PinnedTarget, scan: Scan): AsyncIterable<EngineE
   }
   const { host, kind } = pin.target;
   const own = "port" in pin.target ? pin.target.port : undefined;
-  const settings = { host, address: pin.address, connectSeconds: options.timeout_seconds, allows: (port: number) => own === undefined || port === own, knowsBy: "password" as const };
+  const settings = {
+    host,
+    address: pin.address,
+    connectSeconds: options.timeout_seconds,
+    allows: (port: number) => own === undefined || port === own,
+    knowsBy: "password" as const,
+  };
   await using proxy = disposable(await startScopeProxy(settings));
   await using resolver = disposable(await startScopeResolver({ host, address: pin.address }));
   const runs: FinishedRun[] = [];

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { EngineError, type InstallContext } from "../kit/engine.ts";
 import { findProgram } from "../kit/find-program.ts";
 import { askStep, installFolder, installSystemPackage, runStep, withInstallLock } from "../kit/install.ts";
-import { askState, countTests, isIndexOf, noTests, originOf, readFeedInfo, readIndex } from "./feed.ts";
+import { askState, countTests, explainUnreadable, isIndexOf, noTests, originOf, readFeedInfo, readIndex } from "./feed.ts";
 import { nameAddress, type OspAddress } from "./osp-client.ts";
 import { installedName, readFeedFolder, readOwnScanner, rootFolder } from "./settings.ts";
 
@@ -71,6 +71,8 @@ function probeInstalled(enginesFolder: string): Omit<EngineStatus, "type" | "ins
   const content = [
     feed ? { name: feed.name, version: feed.version, count, origin: originOf(feed.vendor) } : { name: "Feed", version: "", count, origin: "user" as const },
   ];
+  const unreadable = feed ? explainUnreadable(folder) : undefined;
+  if (unreadable !== undefined) return { ready: false, version, content, missing: unreadable };
   return count > 0 ? { ready: true, version, content } : { ready: false, version, content, missing: noTests().message };
 }
 

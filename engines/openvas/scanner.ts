@@ -9,7 +9,7 @@ import { findEngineAccount } from "../kit/engine-account.ts";
 import { readStartTicks } from "../kit/process-identity.ts";
 import { makeEngineFolder, writeForEngine } from "../kit/run-folder.ts";
 import { describeMemory, type EngineProcess, startProcess } from "../kit/start-process.ts";
-import { askState, type FeedName, noTests, originOf, readFeedInfo } from "./feed.ts";
+import { askState, explainUnreadable, type FeedName, noTests, originOf, readFeedInfo } from "./feed.ts";
 import type { OspAddress } from "./osp-client.ts";
 
 export interface ScannerSettings {
@@ -48,6 +48,8 @@ function requireAccount(): SystemAccount {
 export function startScanner({ root, plugins, memoryBytes, network }: ScannerSettings): Scanner {
   const info = readFeedInfo(plugins);
   if (!info) throw noTests();
+  const unreadable = explainUnreadable(plugins);
+  if (unreadable !== undefined) throw new EngineError("engine.content_refused", unreadable, { retry: false });
   sweep();
   const folder = mkdtempSync(join(tmpdir(), `${prefix}${process.pid}-${readStartTicks(process.pid)}-`));
   writeConfiguration(folder, originOf(info.vendor) === "official");

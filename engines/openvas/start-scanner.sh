@@ -39,7 +39,8 @@ ospd.ospd.SCHEDULER_CHECK_PERIOD = 1
 ospd_openvas.lock.LockFile.wait_for_lock = ospd_openvas.lock.LockFile.__enter__
 from ospd_openvas.daemon import main
 main()' --foreground --config /run/ospd.conf --log-config /run/no-such-file) &
-# A shell stays the first process: it gathers the ends of the scans' processes, which ospd would leave as zombies. It needs no privileges any more.
-inside "" sh -c 'daemon=$1
+# A shell stays the first process: it gathers the ends of the scans' processes, which ospd would leave as zombies. All that it may still do is to end the daemon.
+# It stays root's, for with another account it would lose the signal that ends it with its parent.
+exec chroot "$root" setpriv --inh-caps=-all --bounding-set=-all,+kill --no-new-privs -- sh -c 'daemon=$1
 trap "kill -TERM $daemon" TERM INT
 while kill -0 "$daemon" 2>/dev/null; do sleep 1 & wait "$!" || true; done' sh "$!"

@@ -97,7 +97,9 @@ const pythonQuestion = "import sys; print(sys.version_info[1], flush=True); impo
 
 /** Undefined where it is no Python that starts. */
 async function describePython(file: string): Promise<Python | undefined> {
-  const answer = await askProgram({ file, args: ["-I", "-c", pythonQuestion], seconds: 20 }).catch((error: { stdout?: string }) => ({ stdout: error.stdout ?? "" }));
+  const answer = await askProgram({ file, args: ["-I", "-c", pythonQuestion], seconds: 20 }).catch((error: { stdout?: string }) => ({
+    stdout: error.stdout ?? "",
+  }));
   const minor = /^\d+/.exec(answer.stdout)?.[0];
   return minor === undefined ? undefined : { file, minor: Number(minor), canMakeEnvironments: answer.stdout.includes("venv") };
 }

@@ -9,6 +9,7 @@ import { type EngineProcess, killGroup, startProcess } from "../kit/start-proces
 import { type CallZap, createCaller, waitUntilReady } from "./call-zap.ts";
 import { findJava, oldestJava } from "./find-java.ts";
 import type { Zap } from "./find-zap.ts";
+import { placeGuard, requireGuard } from "./proxy-guard.ts";
 import { createLogReader, type RuleErrors } from "./read-log.ts";
 
 export interface RunningZap {
@@ -27,6 +28,7 @@ export interface RunningZap {
 
 export interface ZapSettings {
   zap: Zap;
+  enginesFolder: string;
   /** An empty folder of this ZAP's own, or one that is not there yet; `stop` removes it. */
   homeFolder: string;
   memoryBytes: number;
@@ -69,6 +71,7 @@ async function tryStart(settings: ZapSettings): Promise<RunningZap> {
   const url = `http://127.0.0.1:${port}`;
   const key = settings.key ?? randomBytes(24).toString("hex");
   prepareHome(homeFolder, port, key);
+  placeGuard(settings.enginesFolder, homeFolder);
   const { file, args } = buildCommand(settings);
   const zap = startProcess({ title: "ZAP", file, args, home: homeFolder, environment, memoryBytes, outputBytes: Number.POSITIVE_INFINITY, signal });
   const gone = watchEnd(zap);
@@ -83,6 +86,7 @@ async function tryStart(settings: ZapSettings): Promise<RunningZap> {
     const call = createCaller({ url, key, signal: alive });
     const version = await waitUntilReady(call, readySeconds, alive);
     if (version === undefined) throw new EngineError("engine.start_timeout", `ZAP did not come up within ${readySeconds} s.`, { retry: true });
+    await requireGuard(port, alive);
     log("zap is up", { version, pid: zap.pid, port });
     return { call, version, url, pid: zap.pid, gone, readRuleErrors: createLogReader(join(homeFolder, "zap.log")), stop };
   } catch (error) {

@@ -1,8 +1,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { confine, makeEnvironment } from "@periscan/engines/kit/confine.ts";
+import { makeEngineFolder, makeHome } from "@periscan/engines/kit/run-folder.ts";
 import { killGroup } from "@periscan/engines/kit/start-process.ts";
 import { watchMemory } from "@periscan/engines/kit/watch-memory.ts";
 import { type BrowserContext, chromium } from "playwright-core";
+import { isSandboxOff } from "./find-browser.ts";
 
 export interface Browser {
   context: BrowserContext;
@@ -14,7 +17,7 @@ export interface Browser {
 interface BrowserSettings {
   /** The browser's program. */
   file: string;
-  /** An empty folder of this run's own: profile, cookies and cache go with it. */
+  /** A run's folder (`makeRunFolder`): profile, cookies and cache go with it. */
   folder: string;
   /** The only way out: `socks5://127.0.0.1:PORT`. */
   proxyUrl: string;
@@ -24,18 +27,19 @@ interface BrowserSettings {
 const startSeconds = 30;
 
 /**
- * Starts a headless Chromium that reaches nothing but the proxy, spoken to over a pipe. Like an engine it has a process group of its own, dies with this
- * process, and is killed past its memory: a small script in its folder starts it so, for Playwright starts its browsers itself.
+ * Starts a headless Chromium in its sandbox that reaches nothing but the proxy, spoken to over a pipe. Like an engine it has an account, an environment and a
+ * process group of its own, dies with this process, and is killed past its memory: a small script in its folder starts it so, for Playwright starts its
+ * browsers itself.
  */
 export async function openBrowser({ file, folder, proxyUrl, memoryBytes }: BrowserSettings): Promise<Browser> {
-  const [script, pidFile] = [join(folder, "browser"), join(folder, "pid")];
+  const [script, pidFile, home] = [join(folder, "browser"), join(folder, "pid"), makeHome(folder)];
   const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
-  writeFileSync(script, `#!/bin/sh\necho $$ > ${quote(pidFile)}\nexec setpriv --pdeathsig KILL -- ${quote(file)} "$@"\n`, { mode: 0o700 });
-  const context = await chromium.launchPersistentContext(join(folder, "profile"), {
+  const command = [...confine("none"), file].map(quote).join(" ");
+  writeFileSync(script, `#!/bin/sh\necho $$ > ${quote(pidFile)}\nexec ${command} "$@"\n`, { mode: 0o700 });
+  const context = await chromium.launchPersistentContext(makeEngineFolder(join(home, "profile")), {
     executablePath: script,
     headless: true,
-    // Chromium cannot set up its sandbox as root.
-    chromiumSandbox: process.getuid?.() !== 0,
+    chromiumSandbox: !isSandboxOff(),
     proxy: { server: proxyUrl },
     // What is scanned is looked at, not trusted.
     ignoreHTTPSErrors: true,
@@ -46,7 +50,7 @@ export async function openBrowser({ file, folder, proxyUrl, memoryBytes }: Brows
       "--disable-quic",
       "--disable-gpu",
     ],
-    env: { PATH: process.env.PATH ?? "", HOME: folder, LC_ALL: "C.UTF-8" },
+    env: makeEnvironment(home),
     ...{ handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false },
     timeout: startSeconds * 1000,
   });

@@ -5,6 +5,7 @@ import { unlessAborted } from "@periscan/contract/unless-aborted.ts";
 import type { PinnedTarget } from "@periscan/engines/kit/engine.ts";
 import { startScopeProxy } from "@periscan/engines/kit/scope-proxy.ts";
 import type { Page } from "playwright-core";
+import { noSandbox, saysNoSandbox } from "./check-browser.ts";
 import { findBrowser } from "./find-browser.ts";
 import { StepError } from "./find-element.ts";
 import { type Browser, openBrowser } from "./open-browser.ts";
@@ -43,7 +44,7 @@ export async function replayRecording(replaying: Replaying): Promise<TargetLogin
     }
   } catch (error) {
     replaying.signal.throwIfAborted();
-    return `The recording could not be replayed: the browser failed (${firstLine(error)}).`;
+    return `The recording could not be replayed: ${saysNoSandbox(error) ? noSandbox : `the browser failed (${firstLine(error)})`}.`;
   } finally {
     await proxy.close();
   }
