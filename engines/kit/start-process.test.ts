@@ -107,7 +107,7 @@ describe("an engine", () => {
   const isRoot = process.geteuid?.() === 0;
   const askStatus = async (privileges: Privileges) => {
     const text = await readAll(start("cat /proc/self/status", { privileges }).output);
-    return (name: string) => new RegExp(`^${name}:\\s*(.*)$`, "m").exec(text)?.[1]?.trim();
+    return (name: string) => new RegExp(`^${name}:[ \\t]*(.*)$`, "m").exec(text)?.[1]?.trim();
   };
 
   test("has of the worker's environment what it needs, and a folder of its own for the rest", async () => {

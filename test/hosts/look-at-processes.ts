@@ -28,7 +28,7 @@ function look(pid: number): SeenProcess | undefined {
   const [status, environment, command] = ["status", "environ", "cmdline"].map((name) => read(`/proc/${pid}/${name}`));
   try {
     const program = basename(readlinkSync(`/proc/${pid}/exe`));
-    const field = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, "m").exec(status ?? "")?.[1]?.trim() ?? "";
+    const field = (name: string) => new RegExp(`^${name}:[ \\t]*(.*)$`, "m").exec(status ?? "")?.[1]?.trim() ?? "";
     return {
       program,
       command: command?.replaceAll("\0", " ").trim() ?? "",

@@ -1,7 +1,8 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { confine, makeEnvironment } from "@periscan/engines/kit/confine.ts";
-import { makeEngineFolder, makeHome } from "@periscan/engines/kit/run-folder.ts";
+import { makeEngineFolder, makeHome, makeRunFolder } from "@periscan/engines/kit/run-folder.ts";
 import { killGroup } from "@periscan/engines/kit/start-process.ts";
 import { watchMemory } from "@periscan/engines/kit/watch-memory.ts";
 import { type BrowserContext, chromium } from "playwright-core";
@@ -33,27 +34,34 @@ const startSeconds = 30;
  */
 export async function openBrowser({ file, folder, proxyUrl, memoryBytes }: BrowserSettings): Promise<Browser> {
   const [script, pidFile, home] = [join(folder, "browser"), join(folder, "pid"), makeHome(folder)];
+  // Chromium has a socket in its temporary folder, whose path must be short (unix(7)): a data folder's may be long.
+  const temporary = makeRunFolder(tmpdir(), "pb-");
   const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
   const command = [...confine("none"), file].map(quote).join(" ");
   writeFileSync(script, `#!/bin/sh\necho $$ > ${quote(pidFile)}\nexec ${command} "$@"\n`, { mode: 0o700 });
-  const context = await chromium.launchPersistentContext(makeEngineFolder(join(home, "profile")), {
-    executablePath: script,
-    headless: true,
-    chromiumSandbox: !isSandboxOff(),
-    proxy: { server: proxyUrl },
-    // What is scanned is looked at, not trusted.
-    ignoreHTTPSErrors: true,
-    acceptDownloads: false,
-    args: [
-      "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
-      "--webrtc-ip-handling-policy=disable_non_proxied_udp",
-      "--disable-quic",
-      "--disable-gpu",
-    ],
-    env: makeEnvironment(home),
-    ...{ handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false },
-    timeout: startSeconds * 1000,
-  });
+  const context = await chromium
+    .launchPersistentContext(makeEngineFolder(join(home, "profile")), {
+      executablePath: script,
+      headless: true,
+      chromiumSandbox: !isSandboxOff(),
+      proxy: { server: proxyUrl },
+      // What is scanned is looked at, not trusted.
+      ignoreHTTPSErrors: true,
+      acceptDownloads: false,
+      args: [
+        "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+        "--webrtc-ip-handling-policy=disable_non_proxied_udp",
+        "--disable-quic",
+        "--disable-gpu",
+      ],
+      env: makeEnvironment(home, { TMPDIR: makeHome(temporary) }),
+      ...{ handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false },
+      timeout: startSeconds * 1000,
+    })
+    .catch((error: unknown) => {
+      rmSync(temporary, { recursive: true, force: true });
+      throw error;
+    });
   const group = Number(readFileSync(pidFile, "utf8"));
   const exceeded = new AbortController();
   const stopWatching = watchMemory(group, memoryBytes, () => {
@@ -64,6 +72,7 @@ export async function openBrowser({ file, folder, proxyUrl, memoryBytes }: Brows
     stopWatching();
     await Promise.race([context.close().catch(() => {}), new Promise((resolve) => setTimeout(resolve, 3000).unref())]);
     killGroup(group, "SIGKILL");
+    rmSync(temporary, { recursive: true, force: true, maxRetries: 5 });
   };
   return { context, overMemory: exceeded.signal, close };
 }
