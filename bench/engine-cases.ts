@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { ScanType } from "@periscan/contract/scan.ts";
 import { pinForTest, runForTest, testEnginesFolder } from "@periscan/engines/kit/testing.ts";
 import { ownTemplatesFolder } from "@periscan/engines/nuclei/find-templates.ts";
-import { findNuclei, isolate } from "@periscan/engines/nuclei/install.ts";
+import { findNuclei } from "@periscan/engines/nuclei/install.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
 import { pythonOf } from "@periscan/engines/sslyze/install.ts";
 
@@ -52,7 +52,7 @@ async function runNuclei(site: string): Promise<void> {
   try {
     const file = (await findNuclei(testEnginesFolder))?.file ?? "";
     const args = ["-u", site, "-t", ownTemplatesFolder, "-pt", "http", "-duc", "-ni", "-nc", "-no-stdin", "-jsonl", "-silent"];
-    await runProgram(file, args, { env: { ...process.env, ...isolate(home) }, cwd: home });
+    await runProgram(file, args, { env: { PATH: process.env.PATH, HOME: home }, cwd: home });
   } finally {
     rmSync(home, { recursive: true, force: true });
   }

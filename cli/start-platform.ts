@@ -11,6 +11,7 @@ import { startServer } from "@periscan/server/start-server.ts";
 import { explainListen } from "./explain-listen.ts";
 import { readImportLimit } from "./read-import-limit.ts";
 import { takeRuntime } from "./runtime-file.ts";
+import { makeWorkerEnvironment } from "./worker-environment.ts";
 
 export interface PlatformSettings {
   dataFolder: string;
@@ -122,7 +123,7 @@ function keepWorker(environment: Record<string, string>, log?: PlatformSettings[
   const keep = async () => {
     for (let failures = 0; !stopping.signal.aborted; failures++) {
       const startedAt = performance.now();
-      child = spawn(process.execPath, [workerFile], { stdio: ["ignore", "inherit", log ? "pipe" : "inherit", "ipc"], env: { ...process.env, ...environment } });
+      child = spawn(process.execPath, [workerFile], { stdio: ["ignore", "inherit", log ? "pipe" : "inherit", "ipc"], env: makeWorkerEnvironment(environment) });
       if (log && child.stderr) createInterface({ input: child.stderr }).on("line", (line) => log.write(`${line}\n`));
       await once(child, "exit").catch(() => {});
       if (performance.now() - startedAt > 60_000) failures = 0;

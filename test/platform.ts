@@ -121,7 +121,7 @@ export interface FoundProcess {
   command: string;
 }
 
-/** The processes of a platform: those with its data folder in their environment or arguments. That is all but PostgreSQL. */
+/** The processes of a platform: those with its data folder in their environment or arguments, engines with their HOME in it. That is all but PostgreSQL. */
 export function findProcesses(dataFolder: string, pattern = /./): FoundProcess[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
@@ -129,7 +129,9 @@ export function findProcesses(dataFolder: string, pattern = /./): FoundProcess[]
       try {
         const command = readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ").trim();
         const environment = readFileSync(`/proc/${name}/environ`, "utf8").split("\0");
-        const isOurs = environment.includes(`PERISCAN_DATA=${dataFolder}`) || command.includes(`${dataFolder}/work/`);
+        const isOurs =
+          environment.some((line) => line === `PERISCAN_DATA=${dataFolder}` || line.startsWith(`HOME=${dataFolder}/work/`)) ||
+          command.includes(`${dataFolder}/work/`);
         return isOurs && command !== "" && pattern.test(command) ? [{ pid: Number(name), command }] : [];
       } catch {
         return [];

@@ -1,8 +1,8 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AttemptEnd, EngineStatus, Task } from "@periscan/contract/worker-protocol.ts";
 import { EngineError, type EngineEvent, type EngineLimits, type EngineRunner, type PinnedTarget } from "@periscan/engines/kit/engine.ts";
+import { makeRunFolder } from "@periscan/engines/kit/run-folder.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
 import type { Logger } from "pino";
 import { pinTarget } from "./pin-target.ts";
@@ -122,7 +122,7 @@ async function openSessions(
 }
 
 async function withFolder<T>(workFolder: string, use: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(workFolder, "run-"));
+  const folder = makeRunFolder(workFolder);
   try {
     return await use(folder);
   } finally {

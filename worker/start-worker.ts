@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EngineStatus, Task } from "@periscan/contract/worker-protocol.ts";
 import { readStartTicks } from "@periscan/engines/kit/process-identity.ts";
+import { letEnginesPass } from "@periscan/engines/kit/run-folder.ts";
 import { engines, findEngine } from "@periscan/engines/registry.ts";
 import type { Logger } from "pino";
 import { createBuildHolds } from "./hold-builds.ts";
@@ -83,13 +84,14 @@ export function startWorker(settings: WorkerSettings): RunningWorker {
 
 /** A folder of this process's own; those of processes that are gone are removed with what a kill left in them. */
 function makeWorkFolder(parent: string): string {
-  mkdirSync(parent, { recursive: true, mode: 0o755 });
+  mkdirSync(parent, { recursive: true, mode: 0o700 });
   for (const name of readdirSync(parent)) {
     const [pid = "", startTicks] = name.split("-");
     if (readStartTicks(Number(pid)) !== startTicks) rmSync(join(parent, name), { recursive: true, force: true });
   }
   const folder = join(parent, `${process.pid}-${readStartTicks(process.pid)}`);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (const path of [parent, folder]) letEnginesPass(path);
   return folder;
 }
 

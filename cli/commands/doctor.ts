@@ -1,4 +1,7 @@
 import { statfs } from "node:fs/promises";
+import { userInfo } from "node:os";
+import { join } from "node:path";
+import { explainBarrier, findEngineAccount } from "@periscan/engines/kit/engine-account.ts";
 import { findProgram } from "@periscan/engines/kit/find-program.ts";
 import type { Command } from "commander";
 import { ensureDataFolder, findDataFolder, findEnginesFolder } from "../data-folder.ts";
@@ -24,7 +27,16 @@ export function addDoctorCommand(program: Command): void {
 }
 
 async function doctor({ json }: { json?: boolean }): Promise<void> {
-  const checks = [checkNode(), await checkDataFolder(), checkPrograms(), await checkDatabase(), checkPlatform(), ...(await checkEngines())];
+  const checks = [
+    checkNode(),
+    await checkDataFolder(),
+    checkPrograms(),
+    checkAccount(),
+    await checkDatabase(),
+    checkPlatform(),
+    ...(await checkEngines()),
+    await checkBrowserHere(),
+  ];
   if (checks.some(({ ok }) => !ok)) process.exitCode = 1;
   if (json) return printJson(checks);
   const width = Math.max(...checks.map(({ name }) => name.length));
@@ -52,6 +64,33 @@ function checkPrograms(): Check {
   const missing = ["setpriv", "flock"].filter((program) => !findProgram(program));
   const detail = missing.length === 0 ? "setpriv, flock" : `${missing.join(" and ")} missing: apt-get install util-linux`;
   return { name: "System", ok: missing.length === 0, detail };
+}
+
+/** As whom engines run. */
+function checkAccount(): Check {
+  const name = "Engines run as";
+  try {
+    const account = findEngineAccount();
+    if (!account)
+      return {
+        name,
+        ok: true,
+        detail: `${userInfo().username}, as the worker does: they can read its data folder. Run the worker as root to give them an account of their own.`,
+      };
+    const barrier = explainBarrier(join(findDataFolder(), "work", "any"));
+    return {
+      name,
+      ok: barrier === undefined,
+      detail: barrier ?? `${account.name} (${account.uid}), which cannot read the data folder; Nmap with net_raw and net_bind_service`,
+    };
+  } catch (error) {
+    return { name, ok: false, detail: (error as Error).message };
+  }
+}
+
+async function checkBrowserHere(): Promise<Check> {
+  const { checkBrowser } = await import("@periscan/worker/login/check-browser.ts");
+  return { name: "Browser", ...(await checkBrowser()) };
 }
 
 async function checkDatabase(): Promise<Check> {

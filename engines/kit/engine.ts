@@ -50,7 +50,7 @@ export interface RunContext {
   limits: EngineLimits;
   /** Where engines that Periscan installs live. */
   enginesFolder: string;
-  /** An empty folder of this run's own, mode 0700; it is removed with all that is in it, however the run ends. */
+  /** An empty folder of this run's own (`makeRunFolder`), in which engines have folders of theirs; it is removed with all that is in it, however the run ends. */
   folder: string;
   /** What the engine printed on standard error, and the like, for the worker's log. */
   log(message: string, fields?: Record<string, unknown>): void;

@@ -1,9 +1,11 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { makeInstallEnvironment } from "./confine.ts";
 import { EngineError, type InstallContext } from "./engine.ts";
 import { findProgram } from "./find-program.ts";
 import { readStartTicks } from "./process-identity.ts";
@@ -68,13 +70,17 @@ export async function installFolder(name: string, { enginesFolder, say }: Instal
   sweepFresh(enginesFolder, name);
   const fresh = join(enginesFolder, `${name}.fresh-${process.pid}-${readStartTicks(process.pid)}`);
   rmSync(fresh, { recursive: true, force: true });
-  mkdirSync(fresh, { recursive: true, mode: 0o755 });
+  // Engines run as an account of their own, which must be able to read what is made here.
+  const umask = process.umask(0o022);
   try {
+    mkdirSync(fresh, { recursive: true, mode: 0o755 });
     await build(fresh);
     renameSync(fresh, folder);
   } catch (error) {
     rmSync(fresh, { recursive: true, force: true });
     throw error;
+  } finally {
+    process.umask(umask);
   }
 }
 
@@ -102,7 +108,7 @@ export async function runStep({ file, args, folder, environment = {}, title }: I
   say(`${title} …`);
   const child = spawn(file, args, {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive", ...environment },
+    env: makeInstallEnvironment(environment),
     signal,
     ...(folder === undefined ? {} : { cwd: folder }),
   });
@@ -119,6 +125,15 @@ export async function runStep({ file, args, folder, environment = {}, title }: I
     throw failed(`${file} could not be started: ${cause.message}`, cause);
   });
   if (code !== 0) throw failed(`${title}: ${file} ended with exit code ${code}. It said:\n  ${tail.join("\n  ")}`);
+}
+
+/** What a program prints, as a step of an install sees it. Rejects as `execFile` does where it fails or takes more than half a minute. */
+export async function askStep(
+  { file, args, environment = {} }: Pick<InstallStep, "file" | "args" | "environment">,
+  { signal }: InstallContext,
+): Promise<string> {
+  const { stdout } = await promisify(execFile)(file, args, { timeout: 30_000, env: makeInstallEnvironment(environment), signal });
+  return stdout;
 }
 
 /** The names of a package by package manager; a manager without a name for it cannot install it. */

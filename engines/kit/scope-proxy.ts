@@ -1,5 +1,7 @@
+import { randomBytes, timingSafeEqual } from "node:crypto";
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { isOwnPeer } from "./identify-peer.ts";
 
 export interface ProxySettings {
   /** The target's own name or address: what the client asks for. */
@@ -8,6 +10,8 @@ export interface ProxySettings {
   address: string;
   allows(port: number): boolean;
   connectSeconds: number;
+  /** How it knows its client: by a password, which is in its `url`; or by the client's account, for browsers, which have no password for SOCKS. */
+  knowsBy: "password" | "account";
 }
 
 /** What the proxy saw of one port: evidence that the target was there and spoke. */
@@ -24,7 +28,7 @@ export interface PortTraffic {
 }
 
 export interface ScopeProxy {
-  /** For Nuclei's `-proxy`, or a browser. */
+  /** For Nuclei's `-proxy`, or a browser. The password in it is a secret: another user of the machine could reach the target as this scan does. */
   url: string;
   traffic: Map<number, PortTraffic>;
   /** Destinations outside of the scope that were asked for, and refused. */
@@ -66,14 +70,25 @@ export async function startScopeProxy(settings: ProxySettings): Promise<ScopePro
       if (event === "silent" || event === "failed") silentInRow += 1;
     });
   };
+  const password = settings.knowsBy === "password" ? randomBytes(18).toString("hex") : undefined;
   const server = createServer((client) => {
     keep(client);
-    readRequest(client, (wanted) => open(client, wanted));
+    const { localPort: listener = 0, remotePort = 0 } = client;
+    if (password === undefined && !isOwnPeer({ protocol: "tcp", port: remotePort, listener })) return client.destroy();
+    void readRequest(client, password).then(
+      (wanted) => {
+        client.pause();
+        if (wanted) open(client, wanted);
+        else client.destroySoon();
+      },
+      () => client.destroy(),
+    );
   });
   server.listen({ host: "127.0.0.1", port: 0, backlog: 512 });
   await once(server, "listening");
   const { port } = server.address() as { port: number };
-  return { url: `socks5://127.0.0.1:${port}`, traffic, refused, silentInRow: () => silentInRow, close: () => closeAll(server, sockets) };
+  const login = password === undefined ? "" : `${user}:${password}@`;
+  return { url: `socks5://${login}127.0.0.1:${port}`, traffic, refused, silentInRow: () => silentInRow, close: () => closeAll(server, sockets) };
 }
 
 async function closeAll(server: Server, sockets: Set<Socket>): Promise<void> {
@@ -97,49 +112,62 @@ interface Destination {
   port: number;
 }
 
-/** Reads the greeting and the request of a client; one that says anything else is cut off. */
-function readRequest(client: Socket, onRequest: (wanted: Destination) => void): void {
-  let greeted = false;
-  let got = Buffer.alloc(0);
-  const take = (chunk: Buffer) => {
-    got = Buffer.concat([got, chunk]);
-    if (got.length > 600 || (got[0] !== undefined && got[0] !== 5)) return client.destroy();
-    if (!greeted) {
-      if (got.length < 2 || got.length < 2 + (got[1] ?? 0)) return;
-      got = got.subarray(2 + (got[1] ?? 0));
-      greeted = true;
-      client.write(Buffer.of(5, 0));
-    }
-    const request = parseRequest(got);
-    if (!request) return;
-    client.off("data", take);
-    client.pause();
-    const rest = got.subarray(request.length);
-    if (rest.length > 0) client.unshift(rest);
-    onRequest(request);
-  };
-  client.on("data", take);
+const user = "periscan";
+/** Of the greeting: no authentication, and a name with a password (RFC 1929). */
+const methods = { none: 0, password: 2, refused: 255 } as const;
+
+/** Reads the greeting, the password and the request of a client; undefined where it says anything else, or goes. */
+async function readRequest(client: Socket, password: string | undefined): Promise<Destination | undefined> {
+  const [version, count = 0] = await take(client, 2);
+  const method = password === undefined ? methods.none : methods.password;
+  if (version !== 5 || !(await take(client, count)).includes(method)) {
+    client.end(Buffer.of(5, methods.refused));
+    return undefined;
+  }
+  client.write(Buffer.of(5, method));
+  if (password !== undefined && !(await isAdmitted(client, password))) return undefined;
+  return await readDestination(client);
 }
 
-/** Version 5, command CONNECT, reserved, then an address by its kind, and a port. Undefined where it is not whole yet. */
-function parseRequest(bytes: Buffer): (Destination & { length: number }) | undefined {
-  const kind = bytes[3];
-  const size = kind === 1 ? 4 : kind === 4 ? 16 : kind === 3 ? 1 + (bytes[4] ?? 0) : 0;
-  const length = 4 + size + 2;
-  if (bytes.length < 5 || bytes.length < length) return undefined;
-  const address = bytes.subarray(4, 4 + size);
-  const port = bytes.readUInt16BE(4 + size);
-  // Another command or kind of address becomes a destination that is never the target.
-  if (bytes[1] !== 1 || size === 0) return { host: "", port, length };
-  return { host: readHost(kind, address), port, length };
+async function isAdmitted(client: Socket, password: string): Promise<boolean> {
+  const [version, nameBytes = 0] = await take(client, 2);
+  await take(client, nameBytes);
+  const [passwordBytes = 0] = await take(client, 1);
+  const isKnown = isSame(await take(client, passwordBytes), Buffer.from(password)) && version === 1;
+  if (isKnown) client.write(Buffer.of(1, 0));
+  else client.end(Buffer.of(1, 1));
+  return isKnown;
+}
+
+/** Version 5, command CONNECT, reserved, then an address by its kind, and a port. Another command or kind becomes a destination that is never the target. */
+async function readDestination(client: Socket): Promise<Destination | undefined> {
+  const [version, command, , kind] = await take(client, 4);
+  if (version !== 5) return undefined;
+  const size = kind === 1 ? 4 : kind === 4 ? 16 : kind === 3 ? ((await take(client, 1))[0] ?? 0) : 0;
+  if (command !== 1 || size === 0) return { host: "", port: 0 };
+  const address = await take(client, size);
+  return { host: readHost(kind, address), port: (await take(client, 2)).readUInt16BE() };
 }
 
 function readHost(kind: number | undefined, address: Buffer): string {
-  if (kind === 3) return address.subarray(1).toString("latin1");
+  if (kind === 3) return address.toString("latin1");
   if (kind === 1) return address.join(".");
   const groups = Array.from({ length: 8 }, (_, index) => address.readUInt16BE(2 * index).toString(16));
   return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
 }
+
+/** The next bytes of a client, so many; what it sends beyond them stays for whoever reads on. Throws where it goes before. */
+async function take(client: Socket, count: number): Promise<Buffer> {
+  if (count === 0) return Buffer.alloc(0);
+  for (;;) {
+    const bytes: Buffer | null = client.read(count);
+    if (bytes?.length === count) return bytes;
+    if (bytes !== null || client.destroyed || client.readableEnded) throw new Error("the client went");
+    await Promise.race([once(client, "readable"), once(client, "close")]);
+  }
+}
+
+const isSame = (given: Buffer, expected: Buffer): boolean => given.length === expected.length && timingSafeEqual(given, expected);
 
 const makeReply = (code: number): Buffer => Buffer.of(5, code, 0, 1, 0, 0, 0, 0, 0, 0);
 

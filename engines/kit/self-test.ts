@@ -1,8 +1,9 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { type Engine, EngineError } from "./engine.ts";
+import { makeRunFolder } from "./run-folder.ts";
 
 /** How the last self-test of an engine went. */
 const SelfTest = z.object({ at: z.iso.datetime(), version: z.string(), ok: z.boolean(), message: z.string() });
@@ -24,7 +25,7 @@ const longestSeconds = 180;
 
 /** Lets the engine scan something small of its own, and keeps how that went. */
 export async function runSelfTest(enginesFolder: string, engine: Engine, signal: AbortSignal): Promise<SelfTest> {
-  const folder = mkdtempSync(join(tmpdir(), "periscan-self-test-"));
+  const folder = makeRunFolder(tmpdir(), "periscan-self-test-");
   const runner = await engine.load();
   const { version = "" } = await runner.probe({ enginesFolder });
   const context = {

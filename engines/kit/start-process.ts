@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import type { Readable } from "node:stream";
+import { confine, makeEnvironment, type Privileges } from "./confine.ts";
 import { EngineError } from "./engine.ts";
 import { watchMemory } from "./watch-memory.ts";
 
@@ -9,10 +10,12 @@ export interface ProcessSettings {
   /** An absolute path, or a name on PATH. */
   file: string;
   args: string[];
-  /** Beside the worker's own environment, of which undefined takes a variable away; secrets go here and never into `args`, which every user of the machine can read. */
-  environment?: Record<string, string | undefined>;
-  /** The folder to start in; the worker's own where it is absent. */
-  folder?: string;
+  /** Beside what every engine has (`makeEnvironment`); secrets go here and never into `args`, which every user of the machine can read. */
+  environment?: Record<string, string>;
+  /** A folder of the engine's own (`makeEngineFolder`): it starts there, and has its temporary files and its HOME there. */
+  home: string;
+  /** None where it is absent. */
+  privileges?: Privileges;
   /** Most resident memory of the process and all that it started, together. */
   memoryBytes: number;
   /** Most bytes on standard output; one more ends the process and throws. */
@@ -46,17 +49,20 @@ const graceSeconds = 3;
 const errorTailBytes = 4096;
 
 /**
- * Starts an engine in a process group of its own. The kernel kills it when this process dies (`setpriv --pdeathsig`). Its resident memory is
+ * Starts an engine in a process group of its own, as the account of engines, with an environment of its own and the least privileges (`confine`). The kernel
+ * kills it when this process dies. Its resident memory is
  * looked at four times a second: a limit of the address space (`prlimit --as`) would refuse Go and Java, which reserve far more than they
  * use. On abort the whole group gets SIGTERM, and SIGKILL 3 s later.
  */
-export function startProcess({ title, file, args, environment = {}, folder, memoryBytes, outputBytes, signal, onErrorOutput }: ProcessSettings): EngineProcess {
+export function startProcess(settings: ProcessSettings): EngineProcess {
+  const { title, file, args, environment, home, privileges = "none", memoryBytes, outputBytes, signal, onErrorOutput } = settings;
   signal.throwIfAborted();
-  const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", file, ...args], {
+  const [setpriv = "", ...before] = confine(privileges);
+  const child = spawn(setpriv, [...before, file, ...args], {
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, LC_ALL: "C.UTF-8", ...environment },
-    ...(folder === undefined ? {} : { cwd: folder }),
+    env: makeEnvironment(home, environment),
+    cwd: home,
   });
   const { promise: ended, resolve } = Promise.withResolvers<ProcessEnd>();
   const readError = keepTail(child.stderr);

@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Observation } from "@periscan/contract/outcome.ts";
 import type { ScanType } from "@periscan/contract/scan.ts";
 import { parseTarget } from "@periscan/contract/target-syntax.ts";
 import type { EngineEvent, EngineRunner, EngineTask, PinnedTarget, ReadContext, ReadOutcome, RunContext } from "./engine.ts";
+import { makeRunFolder } from "./run-folder.ts";
 import { createTally, type TallyCounts } from "./tally.ts";
 
 /** Where the engines of the tests are; `./periscan test` installs what is missing there. */
@@ -28,7 +28,7 @@ export function serviceForTest(port: number, change: Partial<Service> = {}): Ser
 
 /** Runs an engine as the worker does, in a folder of its own that is removed, and answers all that it said. */
 export async function runForTest(runner: EngineRunner, task: EngineTask, change: Partial<RunContext> = {}): Promise<EngineEvent[]> {
-  const folder = mkdtempSync(join(tmpdir(), "periscan-engine-test-"));
+  const folder = makeRunFolder(tmpdir(), "periscan-engine-test-");
   const context: RunContext = {
     signal: new AbortController().signal,
     limits: { memoryBytes: 2 ** 31, packetsPerSecond: Number.POSITIVE_INFINITY, outputBytes: 2 ** 30 },

@@ -1,39 +1,31 @@
-import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { promisify } from "node:util";
 import type { EngineStatus } from "@periscan/contract/worker-protocol.ts";
+import { askProgram } from "../kit/ask-program.ts";
+import { hasCapability } from "../kit/confine.ts";
 import type { InstallContext } from "../kit/engine.ts";
-import { findProgram } from "../kit/find-program.ts";
+import { findEngineProgram } from "../kit/find-program.ts";
 import { installSystemPackage } from "../kit/install.ts";
 import { shareAnswer } from "../kit/share-answer.ts";
-
-const run = promisify(execFile);
 
 /** Whether Nmap may send and receive raw packets, and the flag that tells it so where it would not see it itself. */
 export function findPrivilege(): { raw: boolean; flag: string | undefined } {
   const isRoot = process.geteuid?.() === 0;
-  const hasCapability = hasRawCapability();
-  if (isRoot) return { raw: hasCapability, flag: hasCapability ? undefined : "--unprivileged" };
+  const hasRaw = hasCapability("net_raw");
+  // As another account Nmap does not see by itself that it has the capability.
+  if (isRoot) return { raw: hasRaw, flag: hasRaw ? "--privileged" : "--unprivileged" };
   // The user says that nmap's file has the capability (`setcap`); Nmap honours the same variable.
-  const granted = hasCapability || process.env.NMAP_PRIVILEGED !== undefined;
+  const granted = hasRaw || process.env.NMAP_PRIVILEGED !== undefined;
   return { raw: granted, flag: granted ? "--privileged" : undefined };
-}
-
-/** CAP_NET_RAW is number 13: capabilities(7), include/uapi/linux/capability.h. */
-function hasRawCapability(): boolean {
-  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
-  return effective !== undefined && (BigInt(`0x${effective}`) & (1n << 13n)) !== 0n;
 }
 
 /** Undefined where it is no Nmap. Both scan types ask at a time. */
 const askVersion = shareAnswer(async (file: string) => {
-  const { stdout } = await run(file, ["--version"], { timeout: 10_000 });
+  const { stdout } = await askProgram({ file, args: ["--version"], seconds: 10 });
   return /^Nmap version (\S+)/m.exec(stdout)?.[1];
 }, String);
 
 /** For UDP, raw sockets are needed too. */
 export async function probe({ needsRaw }: { needsRaw: boolean }): Promise<Omit<EngineStatus, "type" | "installing">> {
-  const file = findProgram("nmap");
+  const file = findEngineProgram("nmap");
   if (!file) return { ready: false, missing: "Nmap is not installed. `./periscan engines install nmap` installs it." };
   try {
     const version = await askVersion(file);

@@ -1,6 +1,7 @@
 import { isIPv6 } from "node:net";
 import { EngineError, type EngineEvent, type EngineTask, ParseError, type PinnedTarget, type RunContext } from "../kit/engine.ts";
-import { findProgram } from "../kit/find-program.ts";
+import { findEngineProgram } from "../kit/find-program.ts";
+import { makeHome } from "../kit/run-folder.ts";
 import { type EngineProcess, startProcess } from "../kit/start-process.ts";
 import { findPrivilege, rawSocketsMissing } from "./install.ts";
 import { isUdp, type NmapOptions } from "./options.ts";
@@ -36,7 +37,7 @@ type Silent = Map<string, NmapHost>;
 
 /** One Nmap over these targets. Answers the hosts to look at once more, of which it yields no outcome; a second look, at those of `before`, has none. */
 async function* look(task: EngineTask, targets: PinnedTarget[], context: RunContext, before?: Silent): AsyncGenerator<EngineEvent, Silent> {
-  const file = findProgram("nmap");
+  const file = findEngineProgram("nmap");
   if (!file) throw new EngineError("engine.missing", "Nmap is not installed. `./periscan engines install nmap` installs it.", { retry: true });
   const privilege = findPrivilege();
   if (isUdp(task.type) && !privilege.raw) throw new EngineError("engine.no_raw_sockets", rawSocketsMissing, { retry: false });
@@ -45,7 +46,8 @@ async function* look(task: EngineTask, targets: PinnedTarget[], context: RunCont
   const args = buildArguments({ task, options, addresses: [...byAddress.keys()], packetsPerSecond: context.limits.packetsPerSecond, privilege });
   context.log("nmap starts", { args });
   const { memoryBytes, outputBytes } = context.limits;
-  const nmap = startProcess({ title: "Nmap", file, args, memoryBytes, outputBytes, signal: context.signal });
+  const [home, privileges] = [makeHome(context.folder), privilege.raw ? ("raw" as const) : ("none" as const)];
+  const nmap = startProcess({ title: "Nmap", file, args, home, privileges, memoryBytes, outputBytes, signal: context.signal });
   const run: RunFacts = { type: task.type, options, ports: "", usesConnect: !privilege.raw };
   const reading = new Reading(run, byAddress, before);
   try {

@@ -1,6 +1,6 @@
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TargetLogin } from "@periscan/contract/target.ts";
+import { writeForEngine } from "../kit/run-folder.ts";
 import { listExcludedTags, type NucleiOptions } from "./options.ts";
 import type { Protocol } from "./protocols.ts";
 
@@ -19,20 +19,16 @@ export interface Start {
   login: TargetLogin | undefined;
   proxyUrl: string;
   resolver: string;
-  /** An empty folder of this start. */
+  /** An empty folder of the engine's own. */
   folder: string;
 }
 
 export const traceFileOf = (folder: string): string => join(folder, "requests.jsonl");
 
-/** Nuclei's command line. What comes from the target or is secret goes into files, which only this user can read. */
+/** Nuclei's command line. What comes from the target or is secret goes into files, which only the engine can read. */
 export function buildArguments(start: Start): string[] {
   const { options, protocols, folder } = start;
-  const write = (name: string, lines: string[]) => {
-    const file = join(folder, name);
-    writeFileSync(file, lines.map((line) => `${line}\n`).join(""), { mode: 0o600 });
-    return file;
-  };
+  const write = (name: string, lines: string[]) => writeForEngine(join(folder, name), lines.map((line) => `${line}\n`).join(""));
   const given = (flag: string, values: string[]) => (values.length === 0 ? [] : [flag, values.join(",")]);
   return [
     "-list",
@@ -51,7 +47,7 @@ export function buildArguments(start: Start): string[] {
     ...(start.serverName ? ["-sni", start.serverName] : []),
     // Every connection goes through the scope's proxy, and the one name that there is through its resolver.
     "-proxy",
-    start.proxyUrl,
+    write("proxy.txt", [start.proxyUrl]),
     "-resolvers",
     write("resolvers.txt", [start.resolver]),
     "-rate-limit",

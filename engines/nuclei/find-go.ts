@@ -1,13 +1,10 @@
-import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { EngineError, type InstallContext } from "../kit/engine.ts";
 import { findProgram } from "../kit/find-program.ts";
+import { askStep } from "../kit/install.ts";
 import { extractZip } from "./extract-zip.ts";
-
-const run = promisify(execFile);
 
 /** The oldest Go that builds Nuclei: the `go` line of its go.mod. */
 const oldestGo = [1, 24, 2] as const;
@@ -26,14 +23,14 @@ export interface Go {
 /** The Go on PATH where it is new enough, else Go's own toolchain, fetched into `folder`. */
 export async function findGo(folder: string, context: InstallContext): Promise<Go> {
   const file = findProgram("go");
-  if (file && (await isNewEnough(file))) return { file, environment: { GOTOOLCHAIN: "local" } };
+  if (file && (await isNewEnough(file, context))) return { file, environment: { GOTOOLCHAIN: "local" } };
   return fetchToolchain(folder, context);
 }
 
-async function isNewEnough(file: string): Promise<boolean> {
+async function isNewEnough(file: string, context: InstallContext): Promise<boolean> {
   try {
-    const { stdout } = await run(file, ["env", "GOVERSION"], { timeout: 30_000, env: { ...process.env, GOTOOLCHAIN: "local" } });
-    return compareVersions(/^go([\d.]+)/.exec(stdout)?.[1] ?? "") >= 0;
+    const version = await askStep({ file, args: ["env", "GOVERSION"], environment: { GOTOOLCHAIN: "local" } }, context);
+    return compareVersions(/^go([\d.]+)/.exec(version)?.[1] ?? "") >= 0;
   } catch {
     return false;
   }

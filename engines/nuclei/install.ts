@@ -1,18 +1,14 @@
-import { execFile } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import type { EngineContent } from "@periscan/contract/scan.ts";
 import type { EngineStatus } from "@periscan/contract/worker-protocol.ts";
+import { askProgram } from "../kit/ask-program.ts";
 import { EngineError, type InstallContext } from "../kit/engine.ts";
-import { findProgram } from "../kit/find-program.ts";
+import { findEngineProgram } from "../kit/find-program.ts";
 import { installFolder, runStep, withInstallLock } from "../kit/install.ts";
 import { findGo } from "./find-go.ts";
 import { findContent } from "./find-templates.ts";
-
-const run = promisify(execFile);
 
 /** 3.8.0 needs a module that the proxies do not serve. */
 export const pinnedVersion = "3.7.1";
@@ -27,7 +23,7 @@ export interface Nuclei {
 /** Nuclei of the user's on PATH, of major version 3, else the one that Periscan installed. Undefined where there is neither. */
 export async function findNuclei(enginesFolder: string): Promise<Nuclei | undefined> {
   const own = join(enginesFolder, folderName, "nuclei");
-  for (const file of [findProgram("nuclei"), existsSync(own) ? own : undefined]) {
+  for (const file of [findEngineProgram("nuclei"), existsSync(own) ? own : undefined]) {
     const version = file === undefined ? undefined : await readVersion(file);
     if (file !== undefined && version?.startsWith("3.")) return { file, version };
   }
@@ -45,28 +41,12 @@ async function readVersion(file: string): Promise<string | undefined> {
 }
 
 async function askVersion(file: string): Promise<string | undefined> {
-  // It writes its configuration wherever HOME is, even to say its version.
-  const home = mkdtempSync(join(tmpdir(), "periscan-nuclei-"));
   try {
-    const { stdout, stderr } = await run(file, ["-version", "-duc", "-nc"], { timeout: 30_000, cwd: home, env: isolate(home) });
+    const { stdout, stderr } = await askProgram({ file, args: ["-version", "-duc", "-nc"], seconds: 30 });
     return /Nuclei Engine Version: v(\d+\.\d+\.\d+)/.exec(`${stdout}${stderr}`)?.[1];
   } catch {
     return undefined;
-  } finally {
-    rmSync(home, { recursive: true, force: true });
   }
-}
-
-/** The environment that keeps the user's configuration of Nuclei, and what it would upload and report, out of a scan. */
-export function isolate(home: string): Record<string, string> {
-  return {
-    PATH: process.env.PATH ?? "",
-    HOME: home,
-    TMPDIR: home,
-    XDG_CONFIG_HOME: join(home, ".config"),
-    XDG_CACHE_HOME: join(home, ".cache"),
-    NUCLEI_CONFIG_DIR: join(home, ".config", "nuclei"),
-  };
 }
 
 /** Whether Nuclei is here, and with which templates it would scan. */

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { makeRunFolder } from "../kit/run-folder.ts";
 import { pinForTest, testEnginesFolder } from "../kit/testing.ts";
 import { makeScope, packIds, readCoverage } from "./coverage.ts";
 import { compareVersions } from "./find-go.ts";
@@ -19,7 +20,7 @@ useNuclei();
 
 describe("the engine", () => {
   test("is the user's where Nuclei 3 is on PATH, and never an older one", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "periscan-path-test-"));
+    const folder = makeRunFolder(tmpdir(), "periscan-path-test-");
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
     const file = join(folder, "nuclei");
     vi.stubEnv("PATH", `${folder}:${process.env.PATH}`);
@@ -145,7 +146,7 @@ test("progress never runs backwards and ends at 1", async () => {
 });
 
 test("the self-test sees what is there", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "periscan-self-test-"));
+  const folder = makeRunFolder(tmpdir(), "periscan-self-test-");
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const limits = { memoryBytes: 2 ** 31, packetsPerSecond: Number.POSITIVE_INFINITY, outputBytes: 2 ** 30 };
   const context = { signal: new AbortController().signal, limits, enginesFolder: testEnginesFolder, folder, log: () => {} };

@@ -1,11 +1,10 @@
-import { mkdirSync, mkdtempSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EngineError, ParseError, type RunContext } from "../kit/engine.ts";
+import { makeHome, readEngineFile } from "../kit/run-folder.ts";
 import { type EngineProcess, startProcess } from "../kit/start-process.ts";
 import { buildArguments, type Start, traceFileOf } from "./build-arguments.ts";
-import { isolate, type Nuclei } from "./install.ts";
+import type { Nuclei } from "./install.ts";
 import { type Line, readLines } from "./read-lines.ts";
 import { type LogEvent, readLog, readRequest } from "./read-log.ts";
 import type { RunFacts } from "./read-outcome.ts";
@@ -33,14 +32,19 @@ const mostRequests = 5_000_000;
 /** Runs one Nuclei to its end, yields the share of it that is done, and returns what it said. Throws where it failed, or its output is not whole. */
 export async function* runProcess(run: ProcessRun): AsyncGenerator<number, FinishedRun> {
   const { nuclei, context, start, chosen } = run;
-  const folder = mkdtempSync(join(context.folder, "nuclei-"));
+  const home = makeHome(context.folder);
   const facts: FinishedRun = { results: [], requests: [], chosen, loaded: 0, broken: [], cut: undefined, native: [] };
   const log = new Log();
-  const args = buildArguments({ ...start, folder });
+  const args = buildArguments({ ...start, folder: home });
   const { memoryBytes, outputBytes } = context.limits;
-  const environment = makeEnvironment(folder, start.proxyUrl, memoryBytes);
+  const environment = {
+    // One of its clients, for answers that look like HTTP/2, knows no other way to the proxy.
+    ...{ HTTP_PROXY: start.proxyUrl, HTTPS_PROXY: start.proxyUrl },
+    // Go gives memory back before the worker's ceiling ends it.
+    GOMEMLIMIT: `${Math.floor(memoryBytes * 0.8)}`,
+  };
   const child = startProcess({
-    ...{ title: "Nuclei", file: nuclei.file, args, environment, folder, memoryBytes, outputBytes, signal: context.signal },
+    ...{ title: "Nuclei", file: nuclei.file, args, environment, home, memoryBytes, outputBytes, signal: context.signal },
     onErrorOutput: (chunk) => log.take(chunk),
   });
   context.log("nuclei starts", { args, pid: child.pid });
@@ -51,7 +55,7 @@ export async function* runProcess(run: ProcessRun): AsyncGenerator<number, Finis
   const reading = settle(readHits(child, facts, start));
   try {
     const done = new Set<string>();
-    for await (const line of readLines(followFile(traceFileOf(folder), child.ended), "Nuclei's log of requests")) {
+    for await (const line of readLines(followFile(traceFileOf(home), child.ended), "Nuclei's log of requests")) {
       const request = readRequestOr(line, facts);
       if (request === undefined) continue;
       if (facts.requests.length >= mostRequests) throw new ParseError("Nuclei's log of requests is longer than any scan's.");
@@ -145,24 +149,6 @@ class Log {
   }
 }
 
-const spared = /^(PATH|LANG|LC_\w+|TZ|SSL_CERT_FILE|SSL_CERT_DIR)$/;
-
-/** Nothing of the worker's environment but what a program needs: Nuclei would take settings, keys and proxies from it. */
-function makeEnvironment(folder: string, proxyUrl: string, memoryBytes: number): Record<string, string | undefined> {
-  const home = join(folder, "home");
-  mkdirSync(join(home, ".config", "nuclei"), { recursive: true });
-  const taken = Object.fromEntries(Object.keys(process.env).flatMap((name) => (spared.test(name) ? [] : [[name, undefined]])));
-  return {
-    ...taken,
-    ...isolate(home),
-    // One of its clients, for answers that look like HTTP/2, knows no other way to the proxy.
-    HTTP_PROXY: proxyUrl,
-    HTTPS_PROXY: proxyUrl,
-    // Go gives memory back before the worker's ceiling ends it.
-    GOMEMLIMIT: `${Math.floor(memoryBytes * 0.8)}`,
-  };
-}
-
 /** The bytes of a file that grows, until the process that writes it has ended. */
 async function* followFile(path: string, ended: Promise<unknown>): AsyncIterable<Uint8Array> {
   let over = false;
@@ -173,7 +159,7 @@ async function* followFile(path: string, ended: Promise<unknown>): AsyncIterable
   try {
     for (;;) {
       const last = over;
-      file ??= await open(path).catch(() => undefined);
+      file ??= await open(path, readEngineFile).catch(() => undefined);
       if (file) yield* readOn(file);
       if (last) return;
       await Promise.race([end, sleep(lookSeconds * 1000)]);

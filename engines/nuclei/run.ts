@@ -11,6 +11,7 @@ import type { NucleiOptions } from "./options.ts";
 import { readOutcome, type SiteAnswers, type TargetFacts } from "./read-outcome.ts";
 import { type FinishedRun, runProcess } from "./run-process.ts";
 import { startScopeResolver } from "./scope-resolver.ts";
+import { shareTemplates } from "./share-templates.ts";
 
 interface Scan {
   nuclei: Nuclei;
@@ -25,8 +26,9 @@ export async function* runNuclei(task: EngineTask, context: RunContext): AsyncIt
   const nuclei = await findNuclei(context.enginesFolder);
   if (!nuclei) throw new EngineError("engine.missing", nucleiMissing, { retry: true });
   const options = task.options as NucleiOptions;
-  const set = findTemplates();
-  if (set.templates.size === 0) throw new EngineError("engine.content_empty", describeEmpty(set), { retry: false });
+  const found = findTemplates();
+  if (found.templates.size === 0) throw new EngineError("engine.content_empty", describeEmpty(found), { retry: false });
+  const set = shareTemplates(found, context.folder);
   const selected = selectTemplates(set, options);
   if (selected.size === 0)
     throw new EngineError("engine.content_empty", `None of the ${set.templates.size} templates of ${set.name} is chosen by the scan's options.`, {
@@ -51,7 +53,13 @@ async function* scanTarget(pin: PinnedTarget, scan: Scan): AsyncIterable<EngineE
   }
   const { host, kind } = pin.target;
   const own = "port" in pin.target ? pin.target.port : undefined;
-  const settings = { host, address: pin.address, connectSeconds: options.timeout_seconds, allows: (port: number) => own === undefined || port === own };
+  const settings = {
+    host,
+    address: pin.address,
+    connectSeconds: options.timeout_seconds,
+    allows: (port: number) => own === undefined || port === own,
+    knowsBy: "password" as const,
+  };
   await using proxy = disposable(await startScopeProxy(settings));
   await using resolver = disposable(await startScopeResolver({ host, address: pin.address }));
   const runs: FinishedRun[] = [];

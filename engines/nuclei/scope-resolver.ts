@@ -1,6 +1,7 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { isIPv6 } from "node:net";
+import { isOwnPeer } from "../kit/identify-peer.ts";
 
 export interface ScopeResolver {
   /** For Nuclei's list of resolvers: `127.0.0.1:port`. */
@@ -19,7 +20,8 @@ const nameError = 3;
 export async function startScopeResolver({ host, address }: { host: string; address: string }): Promise<ScopeResolver> {
   const socket = createSocket("udp4");
   socket.on("message", (query, from) => {
-    const reply = answerQuery(query, { host, address });
+    // Another user of the machine must not learn from it what is scanned.
+    const reply = isOwnPeer({ protocol: "udp", port: from.port, listener: socket.address().port }) ? answerQuery(query, { host, address }) : undefined;
     if (reply) socket.send(reply, from.port, from.address, () => {});
   });
   socket.on("error", () => {});

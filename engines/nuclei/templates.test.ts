@@ -1,30 +1,23 @@
-import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { promisify } from "node:util";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
 import { closedServices, openServices } from "../../test/targets/exposed-services.ts";
 import { lookAlikeSites } from "../../test/targets/exposed-site.ts";
 import { behaviours, exposures } from "../../test/targets/exposures.ts";
+import { askProgram } from "../kit/ask-program.ts";
 import { pinForTest, testEnginesFolder } from "../kit/testing.ts";
 import { makeScope, readCoverage } from "./coverage.ts";
 import { findTemplates, ownTemplatesFolder } from "./find-templates.ts";
 import { nuclei } from "./index.ts";
-import { findNuclei, isolate } from "./install.ts";
+import { findNuclei } from "./install.ts";
 import { anyPage, id, keysOf, makeTemplate, scan, scanOne, serve, siteAt, useNuclei, useTemplates } from "./run-for-test.ts";
 
 useNuclei();
 
 describe("the templates of ours", () => {
   test("are valid for Nuclei, named as ours, and say what, why, what to do and where to read on", async () => {
-    const home = mkdtempSync(join(tmpdir(), "periscan-nuclei-test-"));
-    onTestFinished(() => rmSync(home, { recursive: true, force: true }));
-    const program = (await findNuclei(testEnginesFolder))?.file;
-    const { stderr } = await promisify(execFile)(program ?? "", ["-validate", "-templates", ownTemplatesFolder, "-duc", "-nc", "-no-stdin"], {
-      env: isolate(home),
-      cwd: home,
-    });
+    const file = (await findNuclei(testEnginesFolder))?.file ?? "";
+    const args = ["-validate", "-templates", ownTemplatesFolder, "-duc", "-nc", "-no-stdin"];
+    const { stderr } = await askProgram({ file, args, seconds: 60 });
     expect(stderr).toContain("All templates validated successfully");
     const set = findTemplates(ownTemplatesFolder);
     expect(set.templates.size).toBeGreaterThanOrEqual(40);

@@ -31,6 +31,13 @@ export function readFeedInfo(folder: string): FeedName | undefined {
   return { name: value("PLUGIN_FEED") ?? "unknown", version, vendor: value("FEED_VENDOR") ?? "unknown" };
 }
 
+/** Why the installed scanner, which runs as the account of engines, cannot read a folder of tests; undefined where it can. It is mounted, so what it stands in does not matter. */
+export function explainUnreadable(folder: string): string | undefined {
+  const isOpen = (path: string, bits: number) => (statSync(path).mode & bits) === bits;
+  if (isOpen(folder, 0o005) && isOpen(join(folder, "plugin_feed_info.inc"), 0o004)) return undefined;
+  return `The OpenVAS scanner runs as an account of its own, which cannot read the tests in ${folder}: let others read them (chmod -R o+rX ${folder}).`;
+}
+
 /** The number of NASL tests in a folder; counted again only where the feed changed. */
 export function countTests(folder: string, { version }: FeedName): number {
   const key = `${folder} ${version} ${statSync(folder).mtimeMs}`;

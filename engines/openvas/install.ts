@@ -1,17 +1,13 @@
-import { execFile } from "node:child_process";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import type { EngineStatus } from "@periscan/contract/worker-protocol.ts";
 import { z } from "zod";
 import { EngineError, type InstallContext } from "../kit/engine.ts";
 import { findProgram } from "../kit/find-program.ts";
-import { installFolder, installSystemPackage, runStep, withInstallLock } from "../kit/install.ts";
-import { askState, countTests, isIndexOf, noTests, originOf, readFeedInfo, readIndex } from "./feed.ts";
+import { askStep, installFolder, installSystemPackage, runStep, withInstallLock } from "../kit/install.ts";
+import { askState, countTests, explainUnreadable, isIndexOf, noTests, originOf, readFeedInfo, readIndex } from "./feed.ts";
 import { nameAddress, type OspAddress } from "./osp-client.ts";
 import { installedName, readFeedFolder, readOwnScanner, rootFolder } from "./settings.ts";
-
-const run = promisify(execFile);
 
 /** What Greenbone's port scan test calls is in the chroot too. */
 const packages = ["openvas-scanner", "ospd-openvas", "redis-server", "nmap", "ca-certificates"];
@@ -75,6 +71,8 @@ function probeInstalled(enginesFolder: string): Omit<EngineStatus, "type" | "ins
   const content = [
     feed ? { name: feed.name, version: feed.version, count, origin: originOf(feed.vendor) } : { name: "Feed", version: "", count, origin: "user" as const },
   ];
+  const unreadable = feed ? explainUnreadable(folder) : undefined;
+  if (unreadable !== undefined) return { ready: false, version, content, missing: unreadable };
   return count > 0 ? { ready: true, version, content } : { ready: false, version, content, missing: noTests().message };
 }
 
@@ -114,8 +112,8 @@ async function buildRoot(fresh: string, context: InstallContext): Promise<void> 
     rmSync(root, { recursive: true, force: true });
     await bootstrap(root, ['--aptopt=Acquire::Check-Valid-Until "false"'], context);
   });
-  const { stdout } = await run("chroot", [root, "dpkg-query", "--show", ...packages], { signal: context.signal });
-  const lines = stdout.trim().split("\n");
+  const shown = await askStep({ file: "chroot", args: [root, "dpkg-query", "--show", ...packages] }, context);
+  const lines = shown.trim().split("\n");
   const versions = Object.fromEntries(lines.map((line) => line.split("\t")));
   writeFileSync(join(fresh, "versions.json"), `${JSON.stringify(Versions.parse(versions), null, 2)}\n`);
   context.say(

@@ -1,12 +1,15 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { SystemAccount } from "@periscan/contract/system-account.ts";
 import { EngineError } from "../kit/engine.ts";
+import { findEngineAccount } from "../kit/engine-account.ts";
 import { readStartTicks } from "../kit/process-identity.ts";
+import { makeEngineFolder, writeForEngine } from "../kit/run-folder.ts";
 import { describeMemory, type EngineProcess, startProcess } from "../kit/start-process.ts";
-import { askState, type FeedName, noTests, originOf, readFeedInfo } from "./feed.ts";
+import { askState, explainUnreadable, type FeedName, noTests, originOf, readFeedInfo } from "./feed.ts";
 import type { OspAddress } from "./osp-client.ts";
 
 export interface ScannerSettings {
@@ -34,18 +37,39 @@ export interface Scanner {
 
 const prefix = "periscan-openvas-";
 
+/** Only root can start it, so there is an account to hand it to. */
+function requireAccount(): SystemAccount {
+  const account = findEngineAccount();
+  if (!account) throw new EngineError("engine.missing", "The installed OpenVAS scanner can be started by root alone.", { retry: true });
+  return account;
+}
+
 /** Starts redis and ospd-openvas in mount and pid namespaces of their own. When this process dies, however it does, the kernel ends them all. */
 export function startScanner({ root, plugins, memoryBytes, network }: ScannerSettings): Scanner {
   const info = readFeedInfo(plugins);
   if (!info) throw noTests();
+  const unreadable = explainUnreadable(plugins);
+  if (unreadable !== undefined) throw new EngineError("engine.content_refused", unreadable, { retry: false });
   sweep();
   const folder = mkdtempSync(join(tmpdir(), `${prefix}${process.pid}-${readStartTicks(process.pid)}-`));
   writeConfiguration(folder, originOf(info.vendor) === "official");
   const ending = new AbortController();
   const script = fileURLToPath(new URL("start-scanner.sh", import.meta.url));
-  const inside = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", script, root, folder, plugins];
+  const { uid, gid } = requireAccount();
+  const inside = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", script, root, folder, plugins, `${uid}`, `${gid}`];
   const [file = "", ...args] = network === undefined ? inside : ["nsenter", `--net=${network}`, ...inside];
-  const child = startProcess({ title: "OpenVAS", file, args, memoryBytes: Number.POSITIVE_INFINITY, outputBytes: 64 * 1024 ** 2, signal: ending.signal });
+  const child = startProcess({
+    title: "OpenVAS",
+    file,
+    args,
+    home: folder,
+    // What is inside the chroot has a folder for temporary files there.
+    environment: { HOME: "/tmp", TMPDIR: "/tmp" },
+    privileges: "root",
+    memoryBytes: Number.POSITIVE_INFINITY,
+    outputBytes: 64 * 1024 ** 2,
+    signal: ending.signal,
+  });
   let over: EngineError | undefined;
   const fail = (error: EngineError) => {
     over ??= error;
@@ -75,7 +99,7 @@ export function startScanner({ root, plugins, memoryBytes, network }: ScannerSet
 
 /** The signatures of Greenbone's feed are checked, with the key in the chroot's /etc/openvas/gnupg; others have none. */
 function writeConfiguration(folder: string, signed: boolean): void {
-  for (const name of ["run", "log"]) mkdirSync(join(folder, name), { mode: 0o700 });
+  for (const name of ["run", "log"]) makeEngineFolder(join(folder, name));
   const files = {
     "openvas.conf": [
       "db_address = /run/redis.sock",
@@ -104,8 +128,7 @@ function writeConfiguration(folder: string, signed: boolean): void {
       "mqtt_broker_address =",
     ],
   };
-  for (const [name, lines] of Object.entries(files)) writeFileSync(join(folder, name), `${lines.join("\n")}\n`, { mode: 0o600 });
-  chmodSync(folder, 0o700);
+  for (const [name, lines] of Object.entries(files)) writeForEngine(join(folder, name), `${lines.join("\n")}\n`);
 }
 
 async function drain(child: EngineProcess): Promise<string> {

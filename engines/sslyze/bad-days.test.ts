@@ -1,12 +1,13 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { EngineEvent, PinnedTarget, RunContext } from "../kit/engine.ts";
+import { makeRunFolder } from "../kit/run-folder.ts";
 import { pinForTest, testEnginesFolder } from "../kit/testing.ts";
 import { pythonOf } from "./install.ts";
 import { SslyzeOptions } from "./options.ts";
@@ -15,7 +16,7 @@ import { address, findProcesses, installForTest, outcomeOf, outcomesOf, pinServe
 
 beforeAll(installForTest, 300_000);
 
-const folder = mkdtempSync(join(tmpdir(), "periscan-sslyze-bad-days-"));
+const folder = makeRunFolder(tmpdir(), "periscan-sslyze-bad-days-");
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** A port that accepts and stays silent, and tells when somebody came. */
@@ -120,7 +121,7 @@ test.each([
   ["has another SSLyze", "echo 6.2.0"],
 ])("an environment whose Python %s is not ready, and says what to do", async (title, script) => {
   const enginesFolder = standIn(title.replaceAll(" ", "-"), script);
-  expect(await runner.probe({ enginesFolder })).toMatchObject({ ready: false, missing: expect.stringMatching(/remove .*sslyze-6\.3\.1 and run/) });
+  expect(await runner.probe({ enginesFolder })).toMatchObject({ ready: false, missing: expect.stringMatching(/remove .*sslyze-6\.3\.1-2 and run/) });
 });
 
 test("an engine that is killed costs its own target alone, which has no outcome and is tried again", async () => {
@@ -142,7 +143,7 @@ test("cancelling ends every process, leaves no file, and nothing is said of what
   using tarpit = await startTarpit();
   const abort = new AbortController();
   tarpit.server.once("connection", () => abort.abort(new Error("cancelled")));
-  const own = mkdtempSync(join(folder, "cancelled-"));
+  const own = makeRunFolder(folder, "cancelled-");
   const seen: EngineEvent[] = [];
   const reading = async () => {
     for await (const event of run([pinServer(tarpit.port), pinServer(tarpit.port)], { signal: abort.signal, folder: own })) seen.push(event);

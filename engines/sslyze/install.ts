@@ -1,24 +1,24 @@
-import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import type { EngineStatus } from "@periscan/contract/worker-protocol.ts";
+import { askProgram } from "../kit/ask-program.ts";
 import { EngineError, type InstallContext } from "../kit/engine.ts";
-import { findProgram } from "../kit/find-program.ts";
+import { findEngineProgram } from "../kit/find-program.ts";
 import { installFolder, installSystemPackage, runStep, withInstallLock } from "../kit/install.ts";
-
-const run = promisify(execFile);
 
 /** All that SSLyze needs, with exact versions. */
 const requirements = fileURLToPath(new URL("requirements.txt", import.meta.url));
 const version = "6.3.1";
-export const folderName = `sslyze-${version}`;
+/** The last number is that of the layout: since 2 its Python is one that engines get to. */
+export const folderName = `sslyze-${version}-2`;
 /** SSLyze 6.3 needs Python 3.10. */
 const oldestMinor = 10;
 
 /** The virtual environment's Python. It is started as `python -I -m sslyze`: the scripts beside it name the folder where they were built. */
 export const pythonOf = (enginesFolder: string): string => join(enginesFolder, folderName, "bin", "python");
+
+const question = "import importlib.metadata, nassl; print(importlib.metadata.version('sslyze'))";
 
 export const sslyzeMissing = "SSLyze is not installed. `./periscan engines install sslyze` installs it.";
 
@@ -27,7 +27,7 @@ export async function probe({ enginesFolder }: { enginesFolder: string }): Promi
   const python = pythonOf(enginesFolder);
   if (!existsSync(python)) return { ready: false, missing: sslyzeMissing };
   try {
-    const { stdout } = await run(python, ["-I", "-c", "import importlib.metadata, nassl; print(importlib.metadata.version('sslyze'))"], { timeout: 20_000 });
+    const { stdout } = await askProgram({ file: python, args: ["-I", "-c", question], seconds: 20 });
     if (stdout.trim() === version) return { ready: true, version: `SSLyze ${version}` };
     return { ready: false, missing: `${join(enginesFolder, folderName)} holds SSLyze ${stdout.trim()}: ${reinstall(enginesFolder)}` };
   } catch (error) {
@@ -89,15 +89,17 @@ const isUsable = ({ minor, canMakeEnvironments }: Python): boolean => minor >= o
 
 async function listPythons(): Promise<Python[]> {
   const names = ["python3", ...[14, 13, 12, 11, 10].map((minor) => `python3.${minor}`)];
-  const described = await Promise.all(names.map(findProgram).map((file) => (file ? describePython(file) : undefined)));
+  const described = await Promise.all(names.map(findEngineProgram).map((file) => (file ? describePython(file) : undefined)));
   return described.filter((python) => python !== undefined);
 }
 
-const question = "import sys; print(sys.version_info[1], flush=True); import venv, ensurepip; print('venv')";
+const pythonQuestion = "import sys; print(sys.version_info[1], flush=True); import venv, ensurepip; print('venv')";
 
 /** Undefined where it is no Python that starts. */
 async function describePython(file: string): Promise<Python | undefined> {
-  const answer = await run(file, ["-I", "-c", question], { timeout: 20_000 }).catch((error: { stdout?: string }) => ({ stdout: error.stdout ?? "" }));
+  const answer = await askProgram({ file, args: ["-I", "-c", pythonQuestion], seconds: 20 }).catch((error: { stdout?: string }) => ({
+    stdout: error.stdout ?? "",
+  }));
   const minor = /^\d+/.exec(answer.stdout)?.[0];
   return minor === undefined ? undefined : { file, minor: Number(minor), canMakeEnvironments: answer.stdout.includes("venv") };
 }

@@ -1,5 +1,7 @@
+import { rmSync } from "node:fs";
 import { isIP, isIPv6 } from "node:net";
 import { EngineError, ParseError, type PinnedTarget, type RunContext } from "../kit/engine.ts";
+import { makeHome } from "../kit/run-folder.ts";
 import { type EngineProcess, startProcess } from "../kit/start-process.ts";
 import { pythonOf } from "./install.ts";
 import { processesPerTask, type SslyzeOptions } from "./options.ts";
@@ -84,11 +86,12 @@ async function runSslyze(scan: ServerScan, asked: string[], context: RunContext)
   const late = AbortSignal.timeout(scan.options.timeout_seconds * 1000);
   const args = ["-I", "-W", "ignore", "-m", "sslyze", ...buildArguments(scan, asked)];
   log("sslyze starts", { args });
+  const home = makeHome(folder);
   const sslyze = startProcess({
     title: "SSLyze",
     file: pythonOf(enginesFolder),
     args,
-    folder,
+    home,
     memoryBytes: limits.memoryBytes / processesPerTask,
     outputBytes: limits.outputBytes,
     signal: AbortSignal.any([signal, late]),
@@ -103,6 +106,7 @@ async function runSslyze(scan: ServerScan, asked: string[], context: RunContext)
     throw await explainEnd(sslyze, error);
   } finally {
     await sslyze.ended;
+    rmSync(home, { recursive: true, force: true });
   }
 }
 

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { isIP } from "node:net";
-import { isAbsolute } from "node:path";
+import { isAbsolute, join } from "node:path";
 import { EngineError, type EngineEvent, type EngineTask, type PinnedTarget, type RunContext } from "../kit/engine.ts";
+import { writeForEngine } from "../kit/run-folder.ts";
 import { hasSilentRefusals } from "./find-suites.ts";
 import { pythonOf, sslyzeMissing } from "./install.ts";
 import { processesPerTask, type SslyzeOptions } from "./options.ts";
@@ -31,7 +32,7 @@ export async function* runSslyze(task: EngineTask, context: RunContext): AsyncIt
   if (!existsSync(pythonOf(context.enginesFolder))) throw new EngineError("engine.missing", sslyzeMissing, { retry: true });
   const own = new AbortController();
   const inner = { ...context, signal: AbortSignal.any([context.signal, own.signal]) };
-  const jobs = listJobs(task);
+  const jobs = listJobs(task, context.folder);
   const queue = [...jobs];
   const running = new Map<PortJob, Promise<{ job: PortJob; error?: unknown }>>();
   let done = 0;
@@ -54,9 +55,11 @@ export async function* runSslyze(task: EngineTask, context: RunContext): AsyncIt
   if (failure) throw failure.error;
 }
 
-function listJobs(task: EngineTask): PortJob[] {
+function listJobs(task: EngineTask, folder: string): PortJob[] {
   const options = task.options as SslyzeOptions;
-  const caFile = readCaFile();
+  const authorities = readAuthorities();
+  // A copy, for engines may not get to the file itself.
+  const caFile = authorities === undefined ? undefined : writeForEngine(join(folder, "authorities.pem"), authorities);
   return task.targets.flatMap((target) => {
     const { ports, left } = planTarget(target, options.ports);
     const of: TargetScan = { target, left, reports: ports.map(() => undefined), natives: [] };
@@ -120,7 +123,7 @@ function* tellOutcome({ target, left, reports, natives }: TargetScan): Iterable<
 }
 
 /** A setting of the worker, not of a scan: who may start scans may not choose which files of the worker are read. */
-function readCaFile(): string | undefined {
+function readAuthorities(): string | undefined {
   const file = process.env.PERISCAN_CA_FILE;
   if (file === undefined || file === "") return undefined;
   const wrong = (why: string, cause?: unknown) =>
@@ -140,5 +143,5 @@ function readCaFile(): string | undefined {
     throw wrong("which cannot be read", cause);
   }
   if (!text.includes("-----BEGIN CERTIFICATE-----")) throw wrong("which has no certificate in it");
-  return file;
+  return text;
 }

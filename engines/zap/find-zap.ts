@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { findProgram } from "../kit/find-program.ts";
+import { explainBarrier } from "../kit/engine-account.ts";
+import { findEngineProgram } from "../kit/find-program.ts";
 import { readRuleAddOn } from "./build-zap.ts";
 
 /** A ZAP that scans can use. */
@@ -16,8 +17,8 @@ export type Zap =
 export function findZap(enginesFolder: string, environment: NodeJS.ProcessEnv = process.env): Zap | { kind: "missing"; reason: string } {
   const { PERISCAN_ZAP_URL: url, PERISCAN_ZAP_KEY: key, ZAP_HOME: home } = environment;
   if (url) return key ? findRunning(url, key) : missing("PERISCAN_ZAP_URL is set, but PERISCAN_ZAP_KEY is not: ZAP's API needs its key.");
-  if (home) return findFull(home) ?? missing(`ZAP_HOME is ${home}, where no zap-*.jar is. Name the folder that ZAP was unpacked to.`);
-  const script = findProgram("zap.sh");
+  if (home) return findNamed(home);
+  const script = findEngineProgram("zap.sh");
   const full = script === undefined ? undefined : findFull(dirname(realpathSync(script)));
   if (full) return full;
   const folder = join(enginesFolder, readRuleAddOn().folderName);
@@ -25,6 +26,13 @@ export function findZap(enginesFolder: string, environment: NodeJS.ProcessEnv = 
 }
 
 const missing = (reason: string) => ({ kind: "missing" as const, reason });
+
+function findNamed(home: string): ReturnType<typeof findZap> {
+  const full = findFull(home);
+  if (full?.kind !== "full") return missing(`ZAP_HOME is ${home}, where no zap-*.jar is. Name the folder that ZAP was unpacked to.`);
+  const barrier = explainBarrier(full.jar);
+  return barrier === undefined ? full : missing(`ZAP_HOME is ${home}, and ${barrier}.`);
+}
 
 function findRunning(url: string, key: string): ReturnType<typeof findZap> {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) return missing("PERISCAN_ZAP_URL is not a URL, such as http://127.0.0.1:8080.");

@@ -10,6 +10,7 @@ import { createCaller, waitUntilReady } from "./call-zap.ts";
 import { type ContentRecord, readContentRecord, writeContentRecord } from "./content-record.ts";
 import { findJava, oldestJava } from "./find-java.ts";
 import { findZap, type Zap } from "./find-zap.ts";
+import { findGuard, guardMissing, installGuard } from "./proxy-guard.ts";
 import { type Rules, readRules } from "./read-rules.ts";
 import { startZap } from "./start-zap.ts";
 
@@ -22,6 +23,7 @@ export async function probe(type: ScanType, { enginesFolder }: { enginesFolder: 
     if (zap.kind === "missing") return { ready: false, missing: zap.reason };
     const java = findJava();
     if (zap.kind !== "running" && (!java || java.version < oldestJava)) return { ready: false, missing: needsJava };
+    if (zap.kind !== "running" && findGuard(enginesFolder) === undefined) return { ready: false, missing: guardMissing };
     const running = zap.kind === "running" ? await askVersion(zap) : undefined;
     if (zap.kind === "running" && running === undefined) return { ready: false, missing: `No ZAP answers at ${zap.url} with the key of PERISCAN_ZAP_KEY.` };
     const record = readContentRecord(enginesFolder, zap);
@@ -47,12 +49,13 @@ const askVersion = shareAnswer(
 export async function install(context: InstallContext): Promise<void> {
   await withInstallLock("zap", context, async () => {
     const present = findZap(context.enginesFolder);
-    if (present.kind !== "running") await installJava(present.kind !== "full", context);
+    if (present.kind !== "running") await installJava(context);
     if (present.kind === "missing") await installOurs(context);
+    else if (present.kind !== "running") await installGuard(present, requireJava().home, context);
     const zap = findZap(context.enginesFolder);
     if (zap.kind === "missing") throw new EngineError("engine.install_failed", zap.reason, { retry: false });
     if (readContentRecord(context.enginesFolder, zap)) return context.say("ZAP is ready.");
-    const { version, rules } = await askRules(zap, join(context.enginesFolder, "zap-first-start"), context.signal);
+    const { version, rules } = await askRules(zap, join(context.enginesFolder, "zap-first-start"), context);
     writeContentRecord(context.enginesFolder, zap, version, rules);
     context.say(`ZAP ${version} with ${rules.passive.content.count} passive and ${rules.active.content.count} active rules.`);
   });
@@ -62,38 +65,42 @@ export async function install(context: InstallContext): Promise<void> {
 export async function installOurs(context: InstallContext): Promise<void> {
   if (process.env.PERISCAN_ZAP_URL || process.env.ZAP_HOME) return;
   if (!findProgram("mvn")) await installSystemPackage("Maven", { "apt-get": ["maven"], dnf: ["maven"], apk: ["maven"] }, context);
-  const java = findJava();
-  if (!java) throw new EngineError("engine.install_failed", needsJava, { retry: false });
+  const java = requireJava();
   await installFolder(readRuleAddOn().folderName, context, async (fresh) => {
     await buildZap(fresh, java.home, context);
+    await installGuard({ kind: "ours", folder: fresh }, java.home, context);
     context.say("Starting it once …");
-    const { rules } = await askRules({ kind: "ours", folder: fresh }, join(fresh, "first-start"), context.signal);
+    const { rules } = await askRules({ kind: "ours", folder: fresh }, join(fresh, "first-start"), context);
     for (const { content } of [rules.passive, rules.active])
       if (content.count === 0) throw new EngineError("engine.install_failed", `${content.name}: ZAP loaded none of them.`, { retry: false });
   });
 }
 
-async function installJava(withCompiler: boolean, context: InstallContext): Promise<void> {
+function requireJava(): { home: string } {
+  const java = findJava();
+  if (!java) throw new EngineError("engine.install_failed", needsJava, { retry: false });
+  return java;
+}
+
+/** With its compiler, for the guard and for Periscan's rules. */
+async function installJava(context: InstallContext): Promise<void> {
   const isGood = () => {
     const java = findJava();
-    return java !== undefined && java.version >= oldestJava && (java.hasCompiler || !withCompiler);
+    return java !== undefined && java.version >= oldestJava && java.hasCompiler;
   };
   if (isGood()) return;
-  const packages = withCompiler
-    ? { "apt-get": ["default-jdk-headless"], dnf: ["java-21-openjdk-devel"], apk: ["openjdk17-jdk"] }
-    : { "apt-get": ["default-jre-headless"], dnf: ["java-21-openjdk-headless"], apk: ["openjdk17-jre-headless"] };
+  const packages = { "apt-get": ["default-jdk-headless"], dnf: ["java-21-openjdk-devel"], apk: ["openjdk17-jdk"] };
   await installSystemPackage("Java", packages, context);
   if (isGood()) return;
-  const what = withCompiler ? "JDK" : "Java";
-  throw new EngineError("engine.install_failed", `This system's ${what} is older than ${oldestJava}: install a later one and set JAVA_HOME to it.`, {
+  throw new EngineError("engine.install_failed", `This system's JDK is older than ${oldestJava}: install a later one and set JAVA_HOME to it.`, {
     retry: false,
   });
 }
 
 const askMemoryBytes = 900 * 1024 ** 2;
 
-async function askRules(zap: Zap, homeFolder: string, signal: AbortSignal): Promise<{ version: string; rules: Rules }> {
-  const running = await startZap({ zap, homeFolder, memoryBytes: askMemoryBytes, signal });
+async function askRules(zap: Zap, homeFolder: string, { enginesFolder, signal }: InstallContext): Promise<{ version: string; rules: Rules }> {
+  const running = await startZap({ zap, enginesFolder, homeFolder, memoryBytes: askMemoryBytes, signal });
   try {
     return { version: running.version, rules: await readRules(running.call, zap.kind) };
   } finally {

@@ -34,8 +34,9 @@ export async function leaseZap(zap: Zap, type: ScanType, context: RunContext): P
     const settings = JSON.stringify(environment);
     if (current?.settings === settings) return current;
     await stop();
-    const { memoryBytes } = context.limits;
-    const running = await startZap({ zap, homeFolder: join(context.folder, "zap"), memoryBytes, environment, signal: context.signal, log: context.log });
+    const { enginesFolder, signal, log, limits } = context;
+    const homeFolder = join(context.folder, "zap");
+    const running = await startZap({ zap, enginesFolder, homeFolder, memoryBytes: limits.memoryBytes, environment, signal, log });
     try {
       const rules = await readRules(running.call, zap.kind);
       writeContentRecord(context.enginesFolder, zap, running.version, rules);

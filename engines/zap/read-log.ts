@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { readEngineFile } from "../kit/run-folder.ts";
 import { clip } from "./clean-text.ts";
 
 const maxBytes = 32 * 1024 ** 2;
@@ -27,7 +28,7 @@ export function createLogReader(file: string): () => RuleErrors {
 function readFrom(file: string, offset: number): { text: string; size: number } {
   let descriptor: number;
   try {
-    descriptor = openSync(file, "r");
+    descriptor = openSync(file, readEngineFile);
   } catch {
     return { text: "", size: 0 };
   }

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -6,6 +6,7 @@ import { type FaultySite, faultCases, type StartedSite, startFaultySite } from "
 import { hostilePages } from "../../test/targets/hostile-pages.ts";
 import { makeTestCertificate } from "../../test/targets/make-test-certificate.ts";
 import { withInstallLock } from "../kit/install.ts";
+import { makeRunFolder } from "../kit/run-folder.ts";
 import { testEnginesFolder } from "../kit/testing.ts";
 import type { Alert } from "./api-answers.ts";
 import { readRuleAddOn } from "./build-zap.ts";
@@ -21,7 +22,7 @@ import { type RunningZap, startZap } from "./start-zap.ts";
 // The real ZAP with the add-on of addon/, over a site that has each fault beside its look-alike.
 
 const host = "shop.faulty.test";
-const home = mkdtempSync(join(tmpdir(), "periscan-zap-rules-"));
+const home = makeRunFolder(tmpdir(), "periscan-zap-rules-");
 const never = new AbortController().signal;
 const sites: StartedSite[] = [];
 let zap: RunningZap;
@@ -32,7 +33,13 @@ beforeAll(async () => {
   await withInstallLock("zap", context, () => installOurs(context));
   const folder = join(testEnginesFolder, readRuleAddOn().folderName);
   expect(existsSync(folder)).toBe(true);
-  zap = await startZap({ zap: { kind: "ours", folder }, homeFolder: join(home, "zap"), memoryBytes: 900 * 1024 ** 2, signal: never });
+  zap = await startZap({
+    zap: { kind: "ours", folder },
+    enginesFolder: testEnginesFolder,
+    homeFolder: join(home, "zap"),
+    memoryBytes: 900 * 1024 ** 2,
+    signal: never,
+  });
   loaded = await readRules(zap.call, "ours");
   await zap.call("periscan/action/setListener", { address: "127.0.0.1:0" });
 }, 300_000);

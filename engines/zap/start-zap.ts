@@ -1,13 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { EngineError } from "../kit/engine.ts";
+import { makeEngineFolder, writeForEngine } from "../kit/run-folder.ts";
 import { type EngineProcess, killGroup, startProcess } from "../kit/start-process.ts";
 import { type CallZap, createCaller, waitUntilReady } from "./call-zap.ts";
 import { findJava, oldestJava } from "./find-java.ts";
 import type { Zap } from "./find-zap.ts";
+import { placeGuard, requireGuard } from "./proxy-guard.ts";
 import { createLogReader, type RuleErrors } from "./read-log.ts";
 
 export interface RunningZap {
@@ -26,6 +28,7 @@ export interface RunningZap {
 
 export interface ZapSettings {
   zap: Zap;
+  enginesFolder: string;
   /** An empty folder of this ZAP's own, or one that is not there yet; `stop` removes it. */
   homeFolder: string;
   memoryBytes: number;
@@ -68,8 +71,9 @@ async function tryStart(settings: ZapSettings): Promise<RunningZap> {
   const url = `http://127.0.0.1:${port}`;
   const key = settings.key ?? randomBytes(24).toString("hex");
   prepareHome(homeFolder, port, key);
-  const { file, args, folder } = buildCommand(settings);
-  const zap = startProcess({ title: "ZAP", file, args, folder, environment, memoryBytes, outputBytes: Number.POSITIVE_INFINITY, signal });
+  placeGuard(settings.enginesFolder, homeFolder);
+  const { file, args } = buildCommand(settings);
+  const zap = startProcess({ title: "ZAP", file, args, home: homeFolder, environment, memoryBytes, outputBytes: Number.POSITIVE_INFINITY, signal });
   const gone = watchEnd(zap);
   const alive = AbortSignal.any([signal, gone]);
   const stop = async () => {
@@ -82,6 +86,7 @@ async function tryStart(settings: ZapSettings): Promise<RunningZap> {
     const call = createCaller({ url, key, signal: alive });
     const version = await waitUntilReady(call, readySeconds, alive);
     if (version === undefined) throw new EngineError("engine.start_timeout", `ZAP did not come up within ${readySeconds} s.`, { retry: true });
+    await requireGuard(port, alive);
     log("zap is up", { version, pid: zap.pid, port });
     return { call, version, url, pid: zap.pid, gone, readRuleErrors: createLogReader(join(homeFolder, "zap.log")), stop };
   } catch (error) {
@@ -113,10 +118,11 @@ function watchEnd(zap: EngineProcess): AbortSignal {
   return over.signal;
 }
 
-/** The key stands in a file that only this user reads, for a command line is read by all. */
+/** The key stands in a file that only ZAP reads, for a command line is read by all. */
 function prepareHome(homeFolder: string, port: number, key: string): void {
   rmSync(homeFolder, { recursive: true, force: true });
-  mkdirSync(join(homeFolder, "tmp"), { recursive: true, mode: 0o700 });
+  makeEngineFolder(homeFolder);
+  makeEngineFolder(join(homeFolder, "tmp"));
   const settings = {
     "api.key": key,
     "api.disablekey": false,
@@ -130,13 +136,13 @@ function prepareHome(homeFolder: string, port: number, key: string): void {
     "start.reportAlpha": false,
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
-  writeFileSync(join(homeFolder, "periscan.properties"), lines.join(""), { mode: 0o600 });
+  writeForEngine(join(homeFolder, "periscan.properties"), lines.join(""));
 }
 
 /** One request to the target. The API cannot change this once ZAP runs. */
 const timeoutSeconds = 20;
 
-function buildCommand({ zap, homeFolder, memoryBytes }: ZapSettings): { file: string; args: string[]; folder: string } {
+function buildCommand({ zap, homeFolder, memoryBytes }: ZapSettings): { file: string; args: string[] } {
   if (zap.kind === "running") throw new Error("a running ZAP is not started");
   const java = findJava();
   if (!java || java.version < oldestJava)
@@ -161,7 +167,7 @@ function buildCommand({ zap, homeFolder, memoryBytes }: ZapSettings): { file: st
   ];
   const start = zap.kind === "ours" ? ["-cp", join(zap.folder, "lib", "*"), "org.zaproxy.zap.ZAP", "-installdir", zap.folder] : ["-jar", zap.jar];
   const options = ["-daemon", "-silent", "-dir", homeFolder, "-configfile", join(homeFolder, "periscan.properties")];
-  return { file: join(java.home, "bin", "java"), args: [...tuning, ...start, ...options], folder: zap.folder };
+  return { file: join(java.home, "bin", "java"), args: [...tuning, ...start, ...options] };
 }
 
 async function findFreePort(): Promise<number> {

@@ -1,8 +1,9 @@
-import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFile, execFileSync } from "node:child_process";
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import type { Outcome } from "@periscan/contract/outcome.ts";
 import type { ScanType } from "@periscan/contract/scan.ts";
 import type { TargetLogin } from "@periscan/contract/target.ts";
@@ -10,14 +11,17 @@ import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { startFaultySite } from "../../test/targets/faulty-site.ts";
 import { makeTestCertificate } from "../../test/targets/make-test-certificate.ts";
 import type { EngineEvent, PinnedTarget, RunContext } from "../kit/engine.ts";
+import { makeRunFolder } from "../kit/run-folder.ts";
 import { pinForTest, runForTest, testEnginesFolder } from "../kit/testing.ts";
 import { readRuleAddOn } from "./build-zap.ts";
 import { readCoverage } from "./coverage.ts";
 import { findZap } from "./find-zap.ts";
 import { zap, zapActive } from "./index.ts";
+import { listLoginSettings } from "./log-in.ts";
 import type { ZapOptions } from "./options.ts";
 import { readZapJson } from "./read-zap-json.ts";
 import { createRunner } from "./runner.ts";
+import { startProxy } from "./start-proxy.ts";
 import { startZap } from "./start-zap.ts";
 import { answerApp, answerLinks, serveSilence, serveSite } from "./test-site.ts";
 
@@ -50,14 +54,9 @@ interface Scan {
 
 async function scan({ type = "OWASP_ZAP", options = {}, targets, context = {} }: Scan) {
   const engine = type === "OWASP_ZAP" ? zap : zapActive;
-  const folder = mkdtempSync(join(tmpdir(), "periscan-zap-test-"));
-  try {
-    const task = { type, options: { ...engine.options.parse({}), ...options }, targets };
-    const events = await runForTest(createRunner(type), task, { limits: { ...limits, memoryBytes: engine.memoryMegabytes * 1024 ** 2 }, ...context });
-    return { events, outcomes: events.filter((event) => event.kind === "outcome") };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const task = { type, options: { ...engine.options.parse({}), ...options }, targets };
+  const events = await runForTest(createRunner(type), task, { limits: { ...limits, memoryBytes: engine.memoryMegabytes * 1024 ** 2 }, ...context });
+  return { events, outcomes: events.filter((event) => event.kind === "outcome") };
 }
 
 const limits = { packetsPerSecond: Number.POSITIVE_INFINITY, outputBytes: 2 ** 30, memoryBytes: 900 * 1024 ** 2 };
@@ -364,7 +363,7 @@ describe("on a bad day", () => {
         else abort.abort(new Error("cancelled"));
       }),
     );
-    const folder = mkdtempSync(join(tmpdir(), "periscan-zap-test-"));
+    const folder = makeRunFolder(tmpdir(), "periscan-zap-test-");
     const context: RunContext = {
       signal: abort.signal,
       limits,
@@ -388,6 +387,7 @@ describe("on a bad day", () => {
 
   test("a ZAP without rules fails the scan, and one that is the user's is used with the rules that it has", async () => {
     const home = mkdtempSync(join(tmpdir(), "periscan-zap-home-"));
+    chmodSync(home, 0o755);
     const site = keep(await serveSite(answerLinks([])));
     try {
       layOut(home, { rules: false });
@@ -420,7 +420,7 @@ test("a ZAP that runs already is used one task at a time, goes on afterwards, an
   const key = "the-key-of-the-test";
   const homeFolder = mkdtempSync(join(tmpdir(), "periscan-zap-running-"));
   const signal = new AbortController().signal;
-  const running = await startZap({ zap: found, homeFolder, memoryBytes: limits.memoryBytes, signal, key });
+  const running = await startZap({ zap: found, enginesFolder: testEnginesFolder, homeFolder, memoryBytes: limits.memoryBytes, signal, key });
   try {
     vi.stubEnv("PERISCAN_ZAP_URL", running.url);
     vi.stubEnv("PERISCAN_ZAP_KEY", key);
@@ -444,7 +444,14 @@ test("a ZAP whose spider does not start at once is asked again", async () => {
   if (found.kind === "missing") throw new Error(found.reason);
   const key = "the-key-of-the-test";
   const homeFolder = mkdtempSync(join(tmpdir(), "periscan-zap-again-"));
-  const running = await startZap({ zap: found, homeFolder, memoryBytes: limits.memoryBytes, signal: new AbortController().signal, key });
+  const running = await startZap({
+    zap: found,
+    enginesFolder: testEnginesFolder,
+    homeFolder,
+    memoryBytes: limits.memoryBytes,
+    signal: new AbortController().signal,
+    key,
+  });
   let starts = 0;
   const between = await serveSite((request, response) => {
     if (request.url === "/JSON/spider/action/scan/" && ++starts === 1)
@@ -471,7 +478,7 @@ test("a ZAP whose spider does not start at once is asked again", async () => {
 });
 
 test.each(["OWASP_ZAP", "OWASP_ZAP_ACTIVE"] as const)("the self-test of %s sees what is there", async (type) => {
-  const folder = mkdtempSync(join(tmpdir(), "periscan-zap-test-"));
+  const folder = makeRunFolder(tmpdir(), "periscan-zap-test-");
   const context: RunContext = { signal: new AbortController().signal, limits, enginesFolder: testEnginesFolder, folder, log: () => {} };
   expect(await createRunner(type).selfTest(context)).toMatch(/^saw \d+ faults/);
   rmSync(folder, { recursive: true });
@@ -480,8 +487,14 @@ test.each(["OWASP_ZAP", "OWASP_ZAP_ACTIVE"] as const)("the self-test of %s sees 
 test("no secret stands on a command line, and the file with the key is this user's alone", async () => {
   const found = findZap(testEnginesFolder);
   if (found.kind === "missing") throw new Error(found.reason);
-  const homeFolder = join(mkdtempSync(join(tmpdir(), "periscan-zap-test-")), "home");
-  const running = await startZap({ zap: found, homeFolder, memoryBytes: limits.memoryBytes, signal: new AbortController().signal });
+  const homeFolder = join(makeRunFolder(tmpdir(), "periscan-zap-test-"), "home");
+  const running = await startZap({
+    zap: found,
+    enginesFolder: testEnginesFolder,
+    homeFolder,
+    memoryBytes: limits.memoryBytes,
+    signal: new AbortController().signal,
+  });
   try {
     const file = readFileSync(join(homeFolder, "periscan.properties"), "utf8");
     const key = /^api\.key=(\w+)$/m.exec(file)?.[1] ?? "none";
@@ -491,6 +504,37 @@ test("no secret stands on a command line, and the file with the key is this user
     await running.stop();
   }
   expect(listZaps()).not.toContain(`${running.pid}`);
+});
+
+test.each(["http", "https"] as const)("nobody gets a target's login through the port of ZAP, over %s", async (scheme) => {
+  const found = findZap(testEnginesFolder);
+  if (found.kind === "missing") throw new Error(found.reason);
+  const site = keep(await serveSite(answerApp, scheme === "https" ? certificate : undefined));
+  const origin = { scheme, host: "127.0.0.1", port: site.port, path: "/" };
+  const login: TargetLogin = { kind: "header", name: "Authorization", value: "Bearer secret-of-the-target" };
+  const folder = makeRunFolder(tmpdir(), "periscan-zap-test-");
+  const environment = listLoginSettings(found.kind, origin, login);
+  const settings = { zap: found, enginesFolder: testEnginesFolder, homeFolder: join(folder, "home"), environment, memoryBytes: limits.memoryBytes };
+  const running = await startZap({ ...settings, signal: new AbortController().signal });
+  const proxy = keep(await startProxy({ host: "127.0.0.1", port: site.port, address: "127.0.0.1", login, log: () => {} }));
+  try {
+    const { port, user: username, password } = proxy;
+    await running.call("network/action/setHttpProxy", { host: "127.0.0.1", port, realm: "periscan", username, password });
+    await running.call("network/action/setHttpProxyAuthEnabled", { enabled: true });
+    await running.call("network/action/setHttpProxyEnabled", { enabled: true });
+    const ask = (...more: string[]) =>
+      promisify(execFile)("curl", ["-sk", "-o", "/dev/null", "-w", "%{http_code}", ...more, `${scheme}://127.0.0.1:${site.port}/`]);
+    expect((await ask("-x", running.url)).stdout).toBe("403");
+    // As through a tunnel, also plain.
+    expect((await ask("-x", running.url, "--proxytunnel")).stdout).toBe("403");
+    expect(site.asked).toEqual([]);
+    // What it scans gets there all the same, with the login.
+    await running.call("core/action/accessUrl", { url: `${scheme}://127.0.0.1:${site.port}/` });
+    expect(site.requests.map(({ headers }) => headers.authorization)).toEqual([login.value]);
+  } finally {
+    await running.stop();
+    rmSync(folder, { recursive: true });
+  }
 });
 
 async function* oneChunk(text: string): AsyncIterable<Uint8Array> {

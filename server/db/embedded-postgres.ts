@@ -22,6 +22,7 @@ import { totalmem } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { ensureSystemAccount } from "@periscan/contract/system-account.ts";
 
 export interface EmbeddedPostgres {
   url: string;
@@ -53,7 +54,8 @@ type Owner = { uid: number; gid: number } | undefined;
 
 /** Starts PostgreSQL on a unix socket in `folder`, or adopts the server that already runs on it. Safe to call again: that is how a killed one comes back. */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
-  const owner = process.getuid?.() === 0 ? findAccount(options.account ?? "periscan-postgres") : undefined;
+  const account = process.getuid?.() === 0 ? findOwner(options.account ?? "periscan-postgres") : undefined;
+  const owner = account && { uid: account.uid, gid: account.gid };
   const folder = options.folder;
   const data = join(folder, "data");
   const socket = join(folder, "socket");
@@ -79,20 +81,12 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   }
 }
 
-function findAccount(name: string): { uid: number; gid: number } {
-  const find = () =>
-    readFileSync("/etc/passwd", "utf8")
-      .split("\n")
-      .map((line) => line.split(":"))
-      .find((row) => row[0] === name);
-  if (!find()) {
-    const made = spawnSync("useradd", ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", name]);
-    // 9: another process made it meanwhile.
-    if (made.status !== 0 && made.status !== 9) throw new PostgresStartError(`useradd ${name}: ${made.stderr}`);
+function findOwner(account: string): Owner {
+  try {
+    return ensureSystemAccount(account);
+  } catch (cause) {
+    throw new PostgresStartError((cause as Error).message, { cause });
   }
-  const row = find();
-  if (!row) throw new PostgresStartError(`no account ${name}`);
-  return { uid: Number(row[2]), gid: Number(row[3]) };
 }
 
 /** PostgreSQL refuses to run as root, so an account of its own must get to the folder. */
@@ -118,7 +112,7 @@ function findBinaries(folder: string, owner: Owner): string {
   // npm may not run install scripts: the package's own links are made here as well.
   const runs = (native: string) => {
     if (!existsSync(join(native, "lib", "libpq.so.5"))) linkLibraries(native);
-    return spawnSync(join(native, "bin", "initdb"), ["--version"], { cwd: folder, ...owner }).status === 0;
+    return spawnSync(join(native, "bin", "initdb"), ["--version"], { cwd: folder, env: { TZ: "UTC" }, ...owner }).status === 0;
   };
   if (runs(installed)) return installed;
   const manifest = JSON.parse(readFileSync(join(installed, "..", "package.json"), "utf8")) as { version: string };

@@ -21,7 +21,12 @@ const mostMemoryBytes = 4 * 1024 ** 3;
  */
 export async function renderPdf(report: Report): Promise<Buffer> {
   const command = ["--pdeathsig", "KILL", "--", process.execPath, program];
-  const child = spawn("setpriv", command, { stdio: ["pipe", "pipe", "pipe"], timeout: deadlineSeconds * 1000, killSignal: "SIGKILL" });
+  const child = spawn("setpriv", command, {
+    stdio: ["pipe", "pipe", "pipe"],
+    env: { PATH: process.env.PATH, LC_ALL: "C.UTF-8" },
+    timeout: deadlineSeconds * 1000,
+    killSignal: "SIGKILL",
+  });
   const watching = setInterval(() => {
     if (readMemory(child.pid) > mostMemoryBytes) child.kill("SIGKILL");
   }, 500);

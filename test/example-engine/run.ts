@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { EngineError, type EngineEvent, type EngineRunner, type EngineTask, type RunContext } from "@periscan/engines/kit/engine.ts";
 import { findProgram } from "@periscan/engines/kit/find-program.ts";
 import { installSystemPackage } from "@periscan/engines/kit/install.ts";
+import { makeHome } from "@periscan/engines/kit/run-folder.ts";
 import { startProcess } from "@periscan/engines/kit/start-process.ts";
 import { readGreetings } from "./read-greetings.ts";
 
@@ -21,10 +22,11 @@ export const runner: EngineRunner = {
   selfTest,
 };
 
-async function* run({ targets, options }: EngineTask, { signal, limits }: RunContext): AsyncIterable<EngineEvent> {
+async function* run({ targets, options }: EngineTask, { signal, limits, folder }: RunContext): AsyncIterable<EngineEvent> {
   const port = Number(options.port);
   const addresses = [...new Set(targets.map(({ address }) => address))];
-  const child = startProcess({ title: "Greeting", file: "python3", args: [program, `${port}`, ...addresses], ...limits, signal });
+  const args = [program, `${port}`, ...addresses];
+  const child = startProcess({ title: "Greeting", file: "python3", args, home: makeHome(folder), ...limits, signal });
   let done = 0;
   for await (const { address, outcome, native } of readGreetings(child.output, port)) {
     for (const { targetId } of targets.filter((target) => target.address === address))

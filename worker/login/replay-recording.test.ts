@@ -1,13 +1,13 @@
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RecordingStep } from "@periscan/contract/recording.ts";
 import type { TargetLogin } from "@periscan/contract/target.ts";
 import { parseTarget } from "@periscan/contract/target-syntax.ts";
+import { makeRunFolder } from "@periscan/engines/kit/run-folder.ts";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { findBrowser } from "./find-browser.ts";
 import { replayRecording } from "./replay-recording.ts";
@@ -102,7 +102,7 @@ async function replay(steps: RecordingStep[], { path = "/app", signal = new Abor
   const parsed = parseTarget(`${url}${path}`);
   const [target] = parsed.ok ? parsed.targets : [];
   if (!target) throw new Error("no target");
-  const folder = mkdtempSync(join(tmpdir(), "periscan-replay-"));
+  const folder = makeRunFolder(tmpdir(), "periscan-replay-");
   try {
     return await replayRecording({
       recording: { name: "Log in", url, steps },

@@ -5,6 +5,7 @@ import { unlessAborted } from "@periscan/contract/unless-aborted.ts";
 import type { PinnedTarget } from "@periscan/engines/kit/engine.ts";
 import { startScopeProxy } from "@periscan/engines/kit/scope-proxy.ts";
 import type { Page } from "playwright-core";
+import { noSandbox, saysNoSandbox } from "./check-browser.ts";
 import { findBrowser } from "./find-browser.ts";
 import { StepError } from "./find-element.ts";
 import { type Browser, openBrowser } from "./open-browser.ts";
@@ -43,7 +44,7 @@ export async function replayRecording(replaying: Replaying): Promise<TargetLogin
     }
   } catch (error) {
     replaying.signal.throwIfAborted();
-    return `The recording could not be replayed: the browser failed (${firstLine(error)}).`;
+    return `The recording could not be replayed: ${saysNoSandbox(error) ? noSandbox : `the browser failed (${firstLine(error)})`}.`;
   } finally {
     await proxy.close();
   }
@@ -54,7 +55,8 @@ function scopeOf({ pinned: { target, address }, recording }: Replaying) {
   const portOf = (url: URL) => Number(url.port) || (url.protocol === "https:" ? 443 : 80);
   const opened = recording.steps.filter(({ command }) => command === "open").map((step) => portOf(new URL(step.target, recording.url)));
   const ports = new Set([portOf(new URL(recording.url)), ...opened]);
-  return { host: target.host, address, connectSeconds: 10, allows: (port: number) => !("port" in target) || port === target.port || ports.has(port) };
+  const knowsBy = "account" as const;
+  return { host: target.host, address, connectSeconds: 10, knowsBy, allows: (port: number) => !("port" in target) || port === target.port || ports.has(port) };
 }
 
 async function logIn({ context, overMemory }: Browser, { recording, pinned, signal }: Replaying): Promise<TargetLogin | string> {

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -56,6 +56,7 @@ export async function startOpenvasLab({ enginesFolder, signal, change }: LabSett
   try {
     ip("-n", namespace, "link", "set", "lo", "up");
     cpSync(labPlugins, plugins, { recursive: true });
+    chmodSync(plugins, 0o755);
     change?.(plugins);
     const network = `/run/netns/${namespace}`;
     scanner = startScanner({ root: rootFolder(enginesFolder), plugins, memoryBytes: 2 ** 31, network });
