@@ -1,7 +1,8 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { ApiError } from "../api-error.ts";
-import { hashSecret, isWorkerToken, useApiKey } from "../keys.ts";
+import { hashSecret, useApiKey, useWorkerToken } from "../keys.ts";
 import { applyAllowance } from "../limits/limit-requests.ts";
+import { isInNetworks } from "../networks.ts";
 import type { Services } from "../services.ts";
 
 declare module "fastify" {
@@ -11,7 +12,15 @@ declare module "fastify" {
     keyName: string;
     /** The key was `test-data-key`: sample data answers, and no workspace is touched. */
     isSample?: boolean;
+    /** Whose token the request came with. */
+    worker: WorkerIdentity;
   }
+}
+
+export interface WorkerIdentity {
+  name: string;
+  /** The platform's own worker. */
+  isEmbedded: boolean;
 }
 
 /** The documented key that answers every call with sample data. */
@@ -34,13 +43,21 @@ export const requireKey =
     if (use.allowance) applyAllowance(reply, use.allowance);
   };
 
-/** The same for workers and their tokens, whose requests are not limited. */
+/** The same for workers and their tokens, whose requests are not limited: sets the worker that the token is for. From another network than the token's the answer is 403. */
 export const requireWorkerToken =
   (services: Services) =>
   async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const token = bearer(request);
-    const isLive = token && (await guardGuesses(services, { request, reply, secret: token }, (hash) => isWorkerToken(services.db, hash)));
-    if (!isLive) throw new ApiError(401, "token.invalid", "This worker token is not known, or was revoked.");
+    const known = token && (await guardGuesses(services, { request, reply, secret: token }, (hash) => useWorkerToken(services.db, hash)));
+    if (!known) throw new ApiError(401, "token.invalid", "This worker token is not known, or was revoked.");
+    const { name, isEmbedded, networks } = known;
+    if (networks && !isInNetworks(request.ip, networks))
+      throw new ApiError(
+        403,
+        "token.other_network",
+        `This worker token may be used from ${networks.join(", ")} alone, and the request came from ${request.ip}.`,
+      );
+    request.worker = { name, isEmbedded };
   };
 
 interface Attempt {
