@@ -1,3 +1,4 @@
+import { timingSafeEqual } from "node:crypto";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { ApiError } from "../api-error.ts";
 import { hashSecret, useApiKey, useWorkerToken } from "../keys.ts";
@@ -58,6 +59,20 @@ export const requireWorkerToken =
         `This worker token may be used from ${networks.join(", ")} alone, and the request came from ${request.ip}.`,
       );
     request.worker = { name, isEmbedded };
+  };
+
+/** The same for whoever reads the metrics: with the operator's token, or, where there is none, only while programs of this machine alone can reach the server. */
+export const requireMetricsToken =
+  (services: Services) =>
+  async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    const { metricsToken } = services.http;
+    if (metricsToken === undefined && services.isLocalAlone) return;
+    if (metricsToken === undefined)
+      throw new ApiError(403, "metrics.closed", "The metrics are closed: the operator sets PERISCAN_METRICS_TOKEN, which is then sent as a bearer token.");
+    const secret = bearer(request) ?? "";
+    const wanted = hashSecret(metricsToken);
+    const isRight = await guardGuesses(services, { request, reply, secret }, async (hash) => timingSafeEqual(hash, wanted));
+    if (!isRight) throw new ApiError(401, "metrics.token_invalid", "Send the operator's PERISCAN_METRICS_TOKEN as a bearer token.");
   };
 
 interface Attempt {
