@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "@periscan/server/db/embedded-postgres.ts";
-import { type Keys, openKeys } from "@periscan/server/keys.ts";
+import { openKeys } from "@periscan/server/keys.ts";
 import { startServer } from "@periscan/server/start-server.ts";
 import { explainListen } from "./explain-listen.ts";
 import { readImportLimit } from "./read-import-limit.ts";
@@ -30,8 +30,6 @@ export interface Platform {
   stop(): Promise<void>;
 }
 
-const embeddedWorker = "embedded worker";
-
 /** Everything on one machine: PostgreSQL, the server in this process, a worker as a child. What dies of it is started again. */
 export async function startPlatform(settings: PlatformSettings): Promise<Platform> {
   const { dataFolder, host, port, logLevel, log } = settings;
@@ -47,11 +45,10 @@ export async function startPlatform(settings: PlatformSettings): Promise<Platfor
     const stopWatching = watchPostgres(postgres, database);
     undo.push(stopWatching);
     const { keyFile, token } = await ensureKeys(postgres.url, dataFolder);
-    const server = await startServer({ databaseUrl: postgres.url, host, port, dataFolder, logLevel, ...(log ? { log } : {}), ...readImportLimit() }).catch(
-      (cause) => {
-        throw explainListen(cause, settings);
-      },
-    );
+    const own = { databaseUrl: postgres.url, host, port, dataFolder, logLevel, hasOwnWorker: true };
+    const server = await startServer({ ...own, ...(log ? { log } : {}), ...readImportLimit() }).catch((cause) => {
+      throw explainListen(cause, settings);
+    });
     undo.push(() => server.stop());
     undo.push(
       keepWorker(
@@ -59,7 +56,6 @@ export async function startPlatform(settings: PlatformSettings): Promise<Platfor
           PERISCAN_SERVER: reachable(server.url),
           PERISCAN_WORKER_TOKEN: token,
           PERISCAN_DATA: dataFolder,
-          PERISCAN_WORKER_NAME: embeddedWorker,
           PERISCAN_LOG_LEVEL: logLevel,
         },
         log,
@@ -81,17 +77,17 @@ async function ensureKeys(databaseUrl: string, dataFolder: string): Promise<{ ke
   const keyFile = join(dataFolder, "api-key");
   const keys = await openKeys(databaseUrl);
   try {
-    await ensureSecret(keyFile, keys, async () => (await keys.createApiKey({ name: "first key" })).key);
-    const token = await ensureSecret(join(dataFolder, "worker-token"), keys, async () => (await keys.createWorkerToken({ name: embeddedWorker })).token);
+    await ensureSecret(keyFile, keys.isLiveKey, async () => (await keys.createApiKey({ name: "first key" })).key);
+    const token = await ensureSecret(join(dataFolder, "worker-token"), keys.isEmbeddedToken, async () => (await keys.createEmbeddedToken()).token);
     return { keyFile, token };
   } finally {
     await keys.close();
   }
 }
 
-async function ensureSecret(file: string, keys: Keys, create: () => Promise<string>): Promise<string> {
+async function ensureSecret(file: string, isLive: (secret: string) => Promise<boolean>, create: () => Promise<string>): Promise<string> {
   const known = existsSync(file) ? readFileSync(file, "utf8").trim() : "";
-  if (known !== "" && (await keys.isLive(known))) return known;
+  if (known !== "" && (await isLive(known))) return known;
   const secret = await create();
   writeFileSync(file, `${secret}\n`, { mode: 0o600 });
   return secret;

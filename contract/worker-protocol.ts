@@ -20,7 +20,10 @@ export const EngineStatus = z.object({
 export type EngineStatus = z.infer<typeof EngineStatus>;
 
 export const ClaimRequest = z.object({
-  worker: z.object({ name: z.string().min(1).max(200), version: z.string().max(50) }),
+  worker: z.object({
+    name: z.string().min(1).max(200).optional().describe("That of the token, or absent: a token is for one worker."),
+    version: z.string().max(50),
+  }),
   engines: z.array(EngineStatus),
   fitting: z
     .array(ScanType)

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { isIP } from "node:net";
 import fastifyCompress from "@fastify/compress";
 import fastifyCors from "@fastify/cors";
 import fastifySwagger from "@fastify/swagger";
@@ -25,6 +24,8 @@ import { addTargetRoutes } from "./api/targets.ts";
 import { addWebhookRoutes } from "./api/webhooks.ts";
 import { addWorkerRoutes } from "./api/worker.ts";
 import { ApiError } from "./api-error.ts";
+import { boundUnreadBodies } from "./bound-unread-bodies.ts";
+import { createHostCheck } from "./check-host.ts";
 import { describeOnce, printDescription, tags } from "./describe-api.ts";
 import { handleClientError } from "./handle-client-error.ts";
 import { createNotFoundHandler, handleError } from "./handle-error.ts";
@@ -38,6 +39,8 @@ const slowestRequestMilliseconds = 3600_000;
 const bodyLimitBytes = 4 * 1024 * 1024;
 /** Address and headers of one request together: the longest `filters` with every byte percent-encoded (page.ts), and as much again as Node gives to all of it. */
 const maxHeaderBytes = 64 * 1024;
+/** What is still read of a body after its answer: more than the largest import by default, as fast as it comes. */
+const unreadBounds = { seconds: 30, bytes: 1024 ** 3 };
 
 /** The HTTP server with every operation, not yet listening. */
 export async function buildApp(services: Services): Promise<FastifyInstance> {
@@ -63,10 +66,14 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
   app.setSerializerCompiler(serializerCompiler);
   app.removeContentTypeParser("text/plain");
   app.setErrorHandler(handleError);
-  app.setNotFoundHandler(createNotFoundHandler(collectMethods(app)));
+  const answerNotFound = createNotFoundHandler(collectMethods(app));
+  app.setNotFoundHandler(answerNotFound);
+  boundUnreadBodies(app, unreadBounds);
+  const checkHost = createHostCheck(services);
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-request-id", request.id);
     refuseUnreadable(request);
+    checkHost(request);
     // Of a body that is empty the type says nothing: curl names one for `--data ''`.
     if (request.headers["content-length"] === "0" && !request.headers["content-type"]?.startsWith("multipart/")) delete request.headers["content-type"];
   });
@@ -74,6 +81,12 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
   app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
   measureRequests(app, services);
   await addHttpFeatures(app, services);
+  // Before its body is looked at: what that is says nothing of a path or a method that is not there.
+  app.addHook("onRequest", async (request, reply) => {
+    if (!request.is404) return;
+    answerNotFound(request, reply);
+    return reply;
+  });
   await addDocumentation(app);
   await app.register(async (scope) => {
     // An answer is for its key alone, which a shared cache does not know. Files say more (answerFile).
@@ -165,6 +178,9 @@ function refuseNulBytes(app: FastifyInstance): void {
   });
 }
 
+const documentationPolicy =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 async function addDocumentation(app: FastifyInstance): Promise<void> {
   await app.register(fastifySwagger, {
     openapi: {
@@ -189,7 +205,13 @@ async function addDocumentation(app: FastifyInstance): Promise<void> {
   });
   // The page of Swagger's own, without its bar: that would ask for the address of another description.
   const theme = { title: "Periscan API", css: [{ filename: "periscan.css", content: ".swagger-ui .topbar { display: none }" }] };
-  await app.register(fastifySwaggerUi, { routePrefix: "/docs", uiConfig: { persistAuthorization: true }, theme });
+  await app.register(async (scope) => {
+    scope.addHook("onSend", async (_request, reply) => {
+      reply.header("x-content-type-options", "nosniff").header("referrer-policy", "no-referrer");
+    });
+    // A key that was typed in stays in the page's memory alone, and nothing but the page's own files runs there.
+    await scope.register(fastifySwaggerUi, { routePrefix: "/docs", uiConfig: { persistAuthorization: false }, theme, staticCSP: documentationPolicy });
+  });
   // Whoever opens the address in a browser finds what it can do.
   app.get("/", { schema: { hide: true } }, (_request, reply) => reply.redirect("/docs"));
   let description: string | undefined;
@@ -198,6 +220,3 @@ async function addDocumentation(app: FastifyInstance): Promise<void> {
     return reply.type("application/json; charset=utf-8").send(description);
   });
 }
-
-/** Whether a listening address is loopback alone. A name counts only as `localhost`: any other may come to mean another address. */
-export const isLoopbackHost = (host: string): boolean => host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));

@@ -46,7 +46,8 @@ function toApiError(error: FastifyError, request: FastifyRequest): ApiError {
   if (hasZodFastifySchemaValidationErrors(error)) return describeInvalid(error.validation, error.validationContext ?? "body", request);
   if (isResponseSerializationError(error))
     return new ApiError(500, "server.error", "The server made an answer that breaks its own contract.", { cause: error.cause });
-  const known = fastifyErrors[error.code];
+  if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") return describeTooLarge(request.routeOptions.bodyLimit);
+  const known = Object.hasOwn(fastifyErrors, error.code) ? fastifyErrors[error.code] : undefined;
   if (known) return new ApiError(...known);
   if (isDatabaseGone(error)) return new ApiError(503, "server.database_unavailable", "The database cannot be reached now; try again.", { cause: error });
   if (sqlState(error) === "53100")
@@ -55,12 +56,14 @@ function toApiError(error: FastifyError, request: FastifyRequest): ApiError {
   return new ApiError(500, "server.error", "Something failed in the server; its log has the cause under this request id.", { cause: error });
 }
 
+const describeTooLarge = (bytes: number): ApiError =>
+  new ApiError(413, "request.too_large", `The body is larger than ${(bytes / 1024 ** 2).toLocaleString("en")} MiB, the most that this operation takes.`);
+
 const fastifyErrors: Record<string, [number, string, string]> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [415, "request.unsupported_media_type", "Send the body as Content-Type: application/json."],
   FST_ERR_BAD_URL: [400, "request.invalid", "The address has a percent sign that encodes nothing."],
   FST_ERR_MAX_PARAM_LENGTH: [414, "request.address_too_long", "A part of the address is longer than any id is."],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: [400, "request.invalid", "The body has another length than Content-Length says."],
-  FST_ERR_CTP_BODY_TOO_LARGE: [413, "request.too_large", "The body is larger than this operation takes."],
 };
 
 interface Issue {

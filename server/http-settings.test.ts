@@ -3,8 +3,8 @@ import { readHttpSettings } from "./http-settings.ts";
 import { SettingsError } from "./settings-error.ts";
 
 test("without a word of the operator no page may call the API, and there is sample data", () => {
-  expect(readHttpSettings({})).toEqual({ corsOrigins: [], sampleData: true });
-  expect(readHttpSettings({ PERISCAN_CORS_ORIGINS: "", PERISCAN_SAMPLE_DATA: "off" })).toEqual({ corsOrigins: [], sampleData: false });
+  expect(readHttpSettings({})).toEqual({ corsOrigins: [], sampleData: true, allowedHosts: [], metricsToken: undefined });
+  expect(readHttpSettings({ PERISCAN_CORS_ORIGINS: "", PERISCAN_SAMPLE_DATA: "off" })).toMatchObject({ corsOrigins: [], sampleData: false });
 });
 
 test("origins are read as browsers send them, and what could never match is refused at the start", () => {
@@ -14,4 +14,14 @@ test("origins are read as browsers send them, and what could never match is refu
   for (const wrong of ["a.example", "https://a.example/", "https://a.example/x", "ftp://a.example", "https://A.example", "null"])
     expect(() => read(wrong), wrong).toThrow("PERISCAN_CORS_ORIGINS");
   expect(() => readHttpSettings({ PERISCAN_SAMPLE_DATA: "no" })).toThrow(new SettingsError("PERISCAN_SAMPLE_DATA must be on or off."));
+});
+
+test("names of the server are read as browsers send them, and a token of the metrics is one that cannot be guessed", () => {
+  const read = (PERISCAN_ALLOWED_HOSTS: string) => readHttpSettings({ PERISCAN_ALLOWED_HOSTS }).allowedHosts;
+  expect(read("Periscan.example, scanner.,")).toEqual(["periscan.example", "scanner"]);
+  expect(read("*")).toEqual(["*"]);
+  for (const wrong of ["periscan.example:7700", "https://periscan.example", "a b", "*.example"])
+    expect(() => read(wrong), wrong).toThrow("PERISCAN_ALLOWED_HOSTS");
+  expect(readHttpSettings({ PERISCAN_METRICS_TOKEN: "0123456789abcdef" }).metricsToken).toBe("0123456789abcdef");
+  expect(() => readHttpSettings({ PERISCAN_METRICS_TOKEN: "short" })).toThrow("PERISCAN_METRICS_TOKEN");
 });

@@ -4,12 +4,16 @@ import { v7 as uuidv7 } from "uuid";
 import { connect, type Database } from "./db/connect.ts";
 import { apiKey, workerToken, workspace } from "./db/schema.ts";
 import { type KeyUse, takeRequest } from "./limits/limit-requests.ts";
+import { readNetworks } from "./networks.ts";
+import { SettingsError } from "./settings-error.ts";
 
 export interface KeyListing {
   id: string;
   kind: "api" | "worker";
   name: string;
   workspace?: string;
+  /** Of a worker's token: where alone it may be used. */
+  networks?: string[];
   prefix: string;
   created_at: string;
   last_used_at?: string;
@@ -19,9 +23,14 @@ export interface KeyListing {
 export interface Keys {
   /** Makes the workspace where it is new. The key is shown here once and kept only as a hash. */
   createApiKey(input: { name: string; workspace?: string }): Promise<{ id: string; key: string }>;
-  createWorkerToken(input: { name: string }): Promise<{ id: string; token: string }>;
-  /** Whether this API key or worker token is known and not revoked. */
-  isLive(secret: string): Promise<boolean>;
+  /** For the worker of that name alone; with `networks`, only from there. */
+  createWorkerToken(input: { name: string; networks?: string[] | undefined }): Promise<{ id: string; token: string }>;
+  /** For the platform's own worker, which alone may scan loopback. */
+  createEmbeddedToken(): Promise<{ id: string; token: string }>;
+  /** Whether this API key is known and not revoked. */
+  isLiveKey(key: string): Promise<boolean>;
+  /** Whether this is the live token of a platform's own worker. */
+  isEmbeddedToken(token: string): Promise<boolean>;
   list(): Promise<KeyListing[]>;
   /** False where there is no such key, or it was revoked before. */
   revoke(id: string): Promise<boolean>;
@@ -34,10 +43,9 @@ export async function openKeys(databaseUrl: string): Promise<Keys> {
   return {
     createApiKey: (input) => createApiKey(db, input),
     createWorkerToken: (input) => createWorkerToken(db, input),
-    isLive: async (secret) => {
-      const hash = hashSecret(secret);
-      return (await useApiKey(db, hash, 0)) !== undefined || (await isWorkerToken(db, hash));
-    },
+    createEmbeddedToken: () => insertWorkerToken(db, { name: embeddedWorker, isEmbedded: true }),
+    isLiveKey: async (key) => (await useApiKey(db, hashSecret(key), 0)) !== undefined,
+    isEmbeddedToken: async (token) => (await useWorkerToken(db, hashSecret(token)))?.isEmbedded === true,
     list: () => listKeys(db),
     revoke: (id) => revokeKey(db, id),
     close,
@@ -62,25 +70,44 @@ async function findOrCreateWorkspace(db: Database, name: string): Promise<string
   return row.id;
 }
 
-async function createWorkerToken(db: Database, input: { name: string }): Promise<{ id: string; token: string }> {
+/** What the platform's own worker is called, and no other. */
+const embeddedWorker = "embedded worker";
+
+async function createWorkerToken(db: Database, { name, networks }: { name: string; networks?: string[] | undefined }): Promise<{ id: string; token: string }> {
+  if (name === embeddedWorker) throw new SettingsError(`${embeddedWorker} is what the platform's own worker is called: give another name.`);
+  return insertWorkerToken(db, { name, networks: networks && readNetworks(networks) });
+}
+
+interface NewWorkerToken {
+  name: string;
+  networks?: string[] | undefined;
+  isEmbedded?: boolean;
+}
+
+async function insertWorkerToken(db: Database, { name, networks = undefined, isEmbedded = false }: NewWorkerToken): Promise<{ id: string; token: string }> {
   const id = uuidv7();
   const token = `pw_${randomBytes(32).toString("base64url")}`;
-  await db.insert(workerToken).values({ id, name: input.name, prefix: token.slice(0, 9), hash: hashSecret(token) });
+  await db.insert(workerToken).values({ id, name, prefix: token.slice(0, 9), hash: hashSecret(token), networks: networks ?? null, isEmbedded });
   return { id, token };
 }
 
 async function listKeys(db: Database): Promise<KeyListing[]> {
   const keys = await db.select().from(apiKey).innerJoin(workspace, eq(workspace.id, apiKey.workspaceId)).orderBy(desc(apiKey.id));
   const tokens = await db.select().from(workerToken).orderBy(desc(workerToken.id));
-  return [...keys.map(({ api_key, workspace }) => present("api", api_key, workspace.name)), ...tokens.map((token) => present("worker", token))];
+  return [
+    ...keys.map(({ api_key, workspace }) => present("api", api_key, { workspace: workspace.name })),
+    ...tokens.map((token) => present("worker", token, token.networks ? { networks: token.networks } : {})),
+  ];
 }
 
-function present(kind: KeyListing["kind"], row: typeof workerToken.$inferSelect, workspaceName?: string): KeyListing {
+type SecretRow = Omit<typeof workerToken.$inferSelect, "networks" | "isEmbedded">;
+
+function present(kind: KeyListing["kind"], row: SecretRow, of: Pick<KeyListing, "workspace" | "networks">): KeyListing {
   return {
     id: row.id,
     kind,
     name: row.name,
-    ...(workspaceName === undefined ? {} : { workspace: workspaceName }),
+    ...of,
     prefix: row.prefix,
     created_at: row.createdAt.toISOString(),
     ...(row.lastUsedAt ? { last_used_at: row.lastUsedAt.toISOString() } : {}),
@@ -107,14 +134,14 @@ export async function useApiKey(db: Database, hash: Buffer, requestsPerMinute: n
   return use;
 }
 
-/** Whether this is a live worker token. */
-export async function isWorkerToken(db: Database, hash: Buffer): Promise<boolean> {
+/** The live worker token with this hash; undefined where there is none. */
+export async function useWorkerToken(db: Database, hash: Buffer): Promise<typeof workerToken.$inferSelect | undefined> {
   const [row] = await db
-    .select({ id: workerToken.id, lastUsedAt: workerToken.lastUsedAt })
+    .select()
     .from(workerToken)
     .where(and(eq(workerToken.hash, hash), isNull(workerToken.revokedAt)));
   if (row) await noteUse(db, workerToken, row);
-  return row !== undefined;
+  return row;
 }
 
 /** Once a minute at most: a write for each request would cost more than it tells. */

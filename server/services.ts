@@ -27,7 +27,10 @@ export interface Services {
   requestsPerMinute: number;
   /** The addresses of proxies whose X-Forwarded-For is believed. */
   trustedProxies: string[];
-  /** Whether loopback may be scanned: only while we listen on loopback alone. */
+  /** Where we listen, and whether only programs of this machine can reach us there. */
+  host: string;
+  isLocalAlone: boolean;
+  /** Whether the platform's own worker may scan loopback; no other ever does. */
   allowLoopback: boolean;
   /** Where requests to addresses that users give may go. */
   outgoing: OutgoingPolicy;

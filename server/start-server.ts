@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { bracket } from "@periscan/contract/target-syntax.ts";
 import pino from "pino";
-import { buildApp, isLoopbackHost } from "./app.ts";
+import { buildApp } from "./app.ts";
 import { connect } from "./db/connect.ts";
 import { createFileStore } from "./file-store.ts";
 import { type HttpSettings, readHttpSettings } from "./http-settings.ts";
@@ -10,6 +10,7 @@ import { forgetAnswers } from "./idempotency/answer-once.ts";
 import { sweepImports } from "./imports/sweep-imports.ts";
 import { type LimitSettings, readLimitSettings } from "./limits/limit-settings.ts";
 import { releaseScans } from "./limits/release-scans.ts";
+import { isLocalAlone, readAllowLoopback } from "./listener.ts";
 import { openMailer } from "./outgoing/mailer.ts";
 import { type OutgoingPolicy, readOutgoingPolicy } from "./outgoing/outgoing-policy.ts";
 import { recheckOwnerships } from "./ownership/ownership-rows.ts";
@@ -52,6 +53,8 @@ export interface ServerSettings extends LimitSettings {
   maxImportMegabytes?: number;
   /** The environment says it where this is absent. */
   http?: HttpSettings;
+  /** Whether the platform's own worker runs beside this server: loopback is scanned by that one alone. */
+  hasOwnWorker?: boolean;
 }
 
 const defaultMaxImportMegabytes = 512;
@@ -77,15 +80,17 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
   const files = createFileStore(filesFolder);
   const secrets = openSecrets(settings.dataFolder);
   const bell = createTaskBell();
+  const { host, hasOwnWorker = false } = settings;
+  const listener = { host, publicUrl: readPublicUrl(process.env), trustedProxies: limits.trustedProxies };
   const services: Services = {
-    ...{ db, boss, files, secrets, bell, http, log, ...limits },
+    ...{ db, boss, files, secrets, bell, http, log, ...limits, ...listener },
     picker: createTaskPicker(db, bell),
-    allowLoopback: isLoopbackHost(settings.host),
+    isLocalAlone: isLocalAlone(listener),
+    allowLoopback: readAllowLoopback(process.env, { ...listener, hasOwnWorker }),
     outgoing: settings.outgoing ?? readOutgoingPolicy(process.env),
     ownership: settings.ownership ?? readOwnershipSettings(process.env),
     mailer: openMailer(process.env),
     maxImportBytes: (settings.maxImportMegabytes ?? defaultMaxImportMegabytes) * 1024 ** 2,
-    publicUrl: readPublicUrl(process.env),
   };
   const stopMaking = startMaking(services, { databaseUrl: settings.databaseUrl, filesFolder });
   const app = await buildApp(services);

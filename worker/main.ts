@@ -1,4 +1,3 @@
-import { hostname } from "node:os";
 import { join } from "node:path";
 import pino from "pino";
 import { defaultMemoryMegabytes, startWorker } from "./start-worker.ts";
@@ -16,7 +15,7 @@ const worker = startWorker({
   token,
   workFolder: join(dataFolder, "work"),
   enginesFolder: process.env.PERISCAN_ENGINES ?? join(dataFolder, "engines"),
-  name: process.env.PERISCAN_WORKER_NAME ?? hostname(),
+  name: process.env.PERISCAN_WORKER_NAME || undefined,
   slots: readNumber("PERISCAN_WORKER_SLOTS", 8),
   memoryMegabytes: readNumber("PERISCAN_WORKER_MEMORY_MB", defaultMemoryMegabytes()),
   packetsPerSecond: readNumber("PERISCAN_WORKER_RATE", Number.POSITIVE_INFINITY),

@@ -18,7 +18,8 @@ export interface WorkerSettings {
   /** The server's address, such as `https://periscan.example`. */
   server: string;
   token: string;
-  name: string;
+  /** Where it is to be another than its token's the server refuses it. */
+  name: string | undefined;
   enginesFolder: string;
   /** Where tasks have their temporary folders. */
   workFolder: string;
@@ -112,11 +113,20 @@ async function claimNext({ client, settings, probeEngines, running, signal }: Cl
   // An engine that is missing may be installed, and memory may become free, at any moment: then look again soon.
   const wait_seconds = fitting.length === statuses.length && imports ? waitSeconds : shortWaitSeconds;
   try {
-    return await client.claim({ worker: { name: settings.name, version: manifest.version }, engines: statuses, fitting, imports, wait_seconds }, signal);
+    return await client.claim(
+      {
+        worker: { ...(settings.name === undefined ? {} : { name: settings.name }), version: manifest.version },
+        engines: statuses,
+        fitting,
+        imports,
+        wait_seconds,
+      },
+      signal,
+    );
   } catch (error) {
     if (signal.aborted) return null;
-    const refused = error instanceof RefusedError && error.status === 401;
-    settings.log.warn({ err: error }, refused ? "the server does not know this worker's token" : "the server does not answer; trying again");
+    const refused = error instanceof RefusedError && (error.status === 401 || error.status === 403);
+    settings.log.warn({ err: error }, refused ? "the server refuses this worker's token" : "the server does not answer; trying again");
     await sleep(refused ? 5000 : 500, undefined, { signal }).catch(() => {});
     return null;
   }

@@ -10,11 +10,12 @@ export function addKeyCommand(program: Command): void {
   key
     .command("create")
     .description("Make a key. It is shown once and cannot be read again.")
-    .argument("<name>", "what it is for")
+    .argument("<name>", "what it is for; of a worker's token the worker's name")
     .option("--workspace <name>", "the workspace whose data it opens; a new name makes a new one", "default")
-    .option("--worker", "a token for a worker instead of an API key")
+    .option("--worker", "a token for the worker of that name instead of an API key")
+    .option("--from <block...>", "the worker's token may be used from these addresses or blocks alone")
     .option("--json", "as JSON")
-    .addHelpText("after", '\nExamples:\n  periscan key create "CI of the web team"\n  periscan key create --worker office-1\n')
+    .addHelpText("after", '\nExamples:\n  periscan key create "CI of the web team"\n  periscan key create office-1 --worker --from 198.51.100.0/24\n')
     .action(createKey);
   addFormat(key.command("list").description("List the keys, without their secrets."))
     .addHelpText("after", "\nExample:\n  periscan key list\n")
@@ -38,11 +39,19 @@ const withKeys = <T>(action: (keys: Keys) => Promise<T>): Promise<T> =>
     }
   });
 
-async function createKey(name: string, { workspace, worker, json }: { workspace: string; worker?: boolean; json?: boolean }): Promise<void> {
+interface NewKey {
+  workspace: string;
+  worker?: boolean;
+  from?: string[];
+  json?: boolean;
+}
+
+async function createKey(name: string, { workspace, worker, from, json }: NewKey): Promise<void> {
+  if (from && !worker) throw new UserError("--from is for a worker's token: add --worker.", { exitCode: 2 });
   if (name.trim() === "" || name.length > 200 || workspace.trim() === "" || workspace.length > 200)
     throw new UserError("A name has 1 to 200 characters.", { exitCode: 2 });
   const made = await withKeys<{ id: string; key?: string; token?: string }>((keys) =>
-    worker ? keys.createWorkerToken({ name }) : keys.createApiKey({ name, workspace }),
+    worker ? keys.createWorkerToken({ name, networks: from }) : keys.createApiKey({ name, workspace }),
   );
   if (json) return printJson(made);
   console.log(made.key ?? made.token);

@@ -31,7 +31,10 @@ export function addRoleCommands(program: Command): void {
     .option("--log", "write the whole log to standard error too, as JSON lines; `periscan logs` shows what is kept")
     .addHelpText(
       "after",
-      exampleOf("periscan up --port 7700", "The first API key is in DATA/api-key. Loopback can be scanned only while --host is a loopback address."),
+      exampleOf(
+        "periscan up --port 7700",
+        "The first API key is in DATA/api-key. Loopback can be scanned only while --host is a loopback address, or with PERISCAN_ALLOW_LOOPBACK=1.",
+      ),
     )
     .action(up);
   program
@@ -45,8 +48,8 @@ export function addRoleCommands(program: Command): void {
     .command("work")
     .description("Run a worker alone: it takes tasks from a server and scans from where it stands. It opens no port.")
     .option("--server <url>", "the server's address (PERISCAN_SERVER)")
-    .option("--token <token>", "the worker's token, from `periscan key create --worker` (better in PERISCAN_WORKER_TOKEN: others see a command line)")
-    .option("--name <name>", "what the server calls it (default: the host's name)")
+    .option("--token <token>", "the worker's token, from `periscan key create NAME --worker` (better in PERISCAN_WORKER_TOKEN: others see a command line)")
+    .option("--name <name>", "its name, where it is to be checked: a token is for the worker of one name")
     .option("--slots <n>", "tasks at once (default 8)", readCount)
     .option("--memory <megabytes>", "most memory of all engines together (default 4096, or half of a smaller machine's)", readCount)
     .option("--rate <packets>", "most packets a second of all tasks together (default: no limit)", readCount)
@@ -121,7 +124,7 @@ async function work({ server, token, name, slots, memory, rate }: Work): Promise
   for (const [variable, value] of Object.entries(environment)) if (value !== undefined) process.env[variable] = `${value}`;
   if (!process.env.PERISCAN_SERVER || !process.env.PERISCAN_WORKER_TOKEN)
     throw new UserError(
-      "A worker needs --server and --token (or PERISCAN_SERVER and PERISCAN_WORKER_TOKEN). `periscan key create --worker NAME` on the server makes a token.",
+      "A worker needs --server and --token (or PERISCAN_SERVER and PERISCAN_WORKER_TOKEN). `periscan key create NAME --worker` on the server makes a token.",
       { exitCode: 2 },
     );
   readServer(process.env.PERISCAN_SERVER);

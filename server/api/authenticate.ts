@@ -1,7 +1,9 @@
+import { timingSafeEqual } from "node:crypto";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { ApiError } from "../api-error.ts";
-import { hashSecret, isWorkerToken, useApiKey } from "../keys.ts";
+import { hashSecret, useApiKey, useWorkerToken } from "../keys.ts";
 import { applyAllowance } from "../limits/limit-requests.ts";
+import { isInNetworks } from "../networks.ts";
 import type { Services } from "../services.ts";
 
 declare module "fastify" {
@@ -11,7 +13,15 @@ declare module "fastify" {
     keyName: string;
     /** The key was `test-data-key`: sample data answers, and no workspace is touched. */
     isSample?: boolean;
+    /** Whose token the request came with. */
+    worker: WorkerIdentity;
   }
+}
+
+export interface WorkerIdentity {
+  name: string;
+  /** The platform's own worker. */
+  isEmbedded: boolean;
 }
 
 /** The documented key that answers every call with sample data. */
@@ -34,13 +44,35 @@ export const requireKey =
     if (use.allowance) applyAllowance(reply, use.allowance);
   };
 
-/** The same for workers and their tokens, whose requests are not limited. */
+/** The same for workers and their tokens, whose requests are not limited: sets the worker that the token is for. From another network than the token's the answer is 403. */
 export const requireWorkerToken =
   (services: Services) =>
   async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const token = bearer(request);
-    const isLive = token && (await guardGuesses(services, { request, reply, secret: token }, (hash) => isWorkerToken(services.db, hash)));
-    if (!isLive) throw new ApiError(401, "token.invalid", "This worker token is not known, or was revoked.");
+    const known = token && (await guardGuesses(services, { request, reply, secret: token }, (hash) => useWorkerToken(services.db, hash)));
+    if (!known) throw new ApiError(401, "token.invalid", "This worker token is not known, or was revoked.");
+    const { name, isEmbedded, networks } = known;
+    if (networks && !isInNetworks(request.ip, networks))
+      throw new ApiError(
+        403,
+        "token.other_network",
+        `This worker token may be used from ${networks.join(", ")} alone, and the request came from ${request.ip}.`,
+      );
+    request.worker = { name, isEmbedded };
+  };
+
+/** The same for whoever reads the metrics: with the operator's token, or, where there is none, only while programs of this machine alone can reach the server. */
+export const requireMetricsToken =
+  (services: Services) =>
+  async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    const { metricsToken } = services.http;
+    if (metricsToken === undefined && services.isLocalAlone) return;
+    if (metricsToken === undefined)
+      throw new ApiError(403, "metrics.closed", "The metrics are closed: the operator sets PERISCAN_METRICS_TOKEN, which is then sent as a bearer token.");
+    const secret = bearer(request) ?? "";
+    const wanted = hashSecret(metricsToken);
+    const isRight = await guardGuesses(services, { request, reply, secret }, async (hash) => timingSafeEqual(hash, wanted));
+    if (!isRight) throw new ApiError(401, "metrics.token_invalid", "Send the operator's PERISCAN_METRICS_TOKEN as a bearer token.");
   };
 
 interface Attempt {

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { ApiError } from "../api-error.ts";
 import { renderMetrics } from "../metrics.ts";
 import type { Services } from "../services.ts";
+import { requireMetricsToken } from "./authenticate.ts";
 import type { TypedApp } from "./typed-app.ts";
 
 const Health = z.object({ status: z.literal("ok") });
@@ -17,7 +18,9 @@ export function addHealthRoutes(app: TypedApp, services: Services): void {
     });
     return { status: "ok" as const };
   });
-  app.get("/metrics", { schema: { tags: ["operation"], summary: "Metrics in the Prometheus text format", hide: true } }, async (_request, reply) => {
+  const requireReader = requireMetricsToken(services);
+  app.get("/metrics", { schema: { tags: ["operation"], summary: "Metrics in the Prometheus text format", hide: true } }, async (request, reply) => {
+    await requireReader(request, reply);
     const { contentType, text } = await renderMetrics(services);
     return reply.type(contentType).send(text);
   });

@@ -12,7 +12,9 @@ import { answerFile } from "./send-file.ts";
 let server: TestServer;
 let scan: Scan;
 beforeAll(async () => {
-  server = await startTestServer({ http: { corsOrigins: ["https://dashboard.example"], sampleData: true } });
+  server = await startTestServer({
+    http: { corsOrigins: ["https://dashboard.example"], sampleData: true, allowedHosts: ["periscan.test"], metricsToken: undefined },
+  });
   const { id } = await startScan(server, { type: "NMAP", targets: ["10.4.0.1"], options: { ports: "1-1000" } });
   await finishTask(server, await claimSome(server), tcpOutcome({ ports: "1-1000", open: [21, 22, 23, 25, 80, 110, 143, 443] }));
   scan = await getScan(server, id);
@@ -210,18 +212,25 @@ function sendRaw(bytes: string): Promise<{ status: number; id: string | undefine
 }
 
 test("what the router, the parsers and Node itself refuse has the one shape too", async () => {
-  const key = `Host: x\r\nX-HOSTEDSCAN-API-KEY: ${server.apiKey}\r\nConnection: close\r\n`;
+  const key = `Host: 127.0.0.1\r\nX-HOSTEDSCAN-API-KEY: ${server.apiKey}\r\nConnection: close\r\n`;
   const json = "Content-Type: application/json\r\n";
   const post = `POST /v1/scans HTTP/1.1\r\n${key}`;
   const cases: [string, number, string, string?][] = [
     ["GARBAGE\r\n\r\n", 400, "request.invalid"],
-    ["NOBODY /v1/scans HTTP/1.1\r\nHost: x\r\n\r\n", 400, "request.invalid"],
+    ["NOBODY /v1/scans HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 400, "request.invalid"],
     ["GET /v1/scans HTTP/1.1\r\nConnection: close\r\n\r\n", 400, "request.invalid", "Host"],
     [`GET /v1/scans HTTP/1.1\r\n${key}X-Long: ${"x".repeat(70_000)}\r\n\r\n`, 431, "request.headers_too_large"],
     [`GET /v1/scans/%E0%A4%A HTTP/1.1\r\n${key}\r\n`, 400, "request.invalid"],
     [`GET /v1/scans/${"x".repeat(300)} HTTP/1.1\r\n${key}\r\n`, 414, "request.address_too_long"],
     [`GET /v1/scans/%00 HTTP/1.1\r\n${key}\r\n`, 400, "request.invalid"],
     [`GET /nothing HTTP/1.1\r\n${key}\r\n`, 404, "operation.not_found"],
+    [`QUERY /v1/scans HTTP/1.1\r\n${key}\r\n`, 405, "operation.method_not_allowed"],
+    [`QUERY /v1/scans HTTP/1.1\r\n${key}Content-Length: 2\r\n\r\n{}`, 405, "operation.method_not_allowed"],
+    [`PATCH /v1/scans HTTP/1.1\r\n${key}${json}Content-Length: 1\r\n\r\n{`, 405, "operation.method_not_allowed"],
+    [`QUERY /nothing HTTP/1.1\r\n${key}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 404, "operation.not_found"],
+    ["GET /v1/scans HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", 421, "request.other_host", "Host"],
+    ["GET /openapi.json HTTP/1.1\r\nHost: evil.example:7700\r\nConnection: close\r\n\r\n", 421, "request.other_host", "Host"],
+    ["GET /v1/scans HTTP/1.1\r\nHost: a/b@127.0.0.1\r\nConnection: close\r\n\r\n", 400, "request.invalid", "Host"],
     [`PROPFIND /v1/scans HTTP/1.1\r\n${key}\r\n`, 405, "operation.method_not_allowed"],
     [`${post}${json}Content-Length: abc\r\n\r\n{`, 400, "request.invalid"],
     [`${post}${json}Content-Length: 99999999\r\n\r\n{`, 413, "request.too_large"],
@@ -230,8 +239,8 @@ test("what the router, the parsers and Node itself refuse has the one shape too"
     [`${post}Content-Type: text/csv\r\nContent-Length: 2\r\n\r\n{}`, 415, "request.unsupported_media_type"],
     [`${post}${json}Content-Length: 2\r\n\r\n{]`, 400, "request.invalid_json"],
     [`${post}${json}Content-Length: 2\r\n\r\n{}`, 400, "request.invalid", "type"],
-    ["GET /v1/scans HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 401, "key.missing"],
-    ["POST /worker/v1/claim HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 401, "token.invalid"],
+    ["GET /v1/scans HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", 401, "key.missing"],
+    ["POST /worker/v1/claim HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", 401, "token.invalid"],
   ];
   for (const [bytes, status, code, field] of cases) {
     const answer = await sendRaw(bytes);
@@ -240,7 +249,7 @@ test("what the router, the parsers and Node itself refuse has the one shape too"
     const error = { code, message: expect.stringMatching(/^\S.*\.$/s), request_id: answer.id, ...(field === undefined ? {} : { field }) };
     expect(JSON.parse(answer.body), said).toEqual({ error });
   }
-  const unknown = await sendRaw(`GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: something\r\nConnection: close\r\n\r\n`);
+  const unknown = await sendRaw(`GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: something\r\nConnection: close\r\n\r\n`);
   expect(unknown.status).toBe(200);
 });
 
@@ -277,4 +286,36 @@ test("HEAD of an export does not claim a length, and an empty page_token is the 
   const head = await send("HEAD", "/v1/risks/export?format=csv");
   expect([head.status, head.headers["content-type"], head.headers["content-length"]]).toEqual([200, "text/csv; charset=utf-8; header=present", undefined]);
   expect(JSON.parse((await send("GET", "/v1/scans?page_token=")).body.toString()).data).toHaveLength(1);
+});
+
+test("a page that makes its own name mean this server's address gets nothing; its addresses and names are served, and health under any", async () => {
+  const status = async (host: string, path = "/v1/scans") => (await send("GET", path, { host })).status;
+  for (const host of ["127.0.0.1", "localhost:1", "LOCALHOST.", "192.0.2.7:7700", "[2001:db8::1]:7700", "periscan.test", "Periscan.TEST:8443"])
+    expect(await status(host), host).toBe(200);
+  for (const host of ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "sub.periscan.test"])
+    for (const path of ["/v1/scans", "/docs", "/openapi.json", "/metrics", "/", "/nothing"]) expect(await status(host, path), `${host}${path}`).toBe(421);
+  for (const path of ["/healthz", "/readyz"]) expect(await status("10.0.0.1.probe.example", path), path).toBe(200);
+});
+
+test("the documentation runs its own files alone, in no frame, and keeps no key", async () => {
+  const page = await send("GET", "/docs/");
+  const policy = page.headers["content-security-policy"] ?? "";
+  for (const part of ["default-src 'none'", "script-src 'self';", "style-src 'self';", "frame-ancestors 'none'"]) expect(policy).toContain(part);
+  expect(policy).not.toMatch(/unsafe|https:|\*/);
+  expect(page.headers["x-content-type-options"]).toBe("nosniff");
+  expect(page.body.toString()).not.toMatch(/<script(?![^>]*src=)|<style|\son\w+=/);
+  expect((await send("GET", "/docs/static/swagger-initializer.js")).body.toString()).toMatch(/"persistAuthorization":\s*false/);
+});
+
+test("the metrics are open where only this machine reaches the server; elsewhere they need the operator's token", async () => {
+  const http = { corsOrigins: [], sampleData: true, allowedHosts: [], metricsToken: undefined };
+  const read = async (url: string, headers: Record<string, string> = {}) => (await fetch(new URL("/metrics", url), { headers })).status;
+  expect(await read(server.url)).toBe(200);
+  await using proxied = await startTestServer({ databaseUrl: server.databaseUrl, trustedProxies: ["127.0.0.1"] });
+  expect([await read(proxied.url), await read(proxied.url, server.own)]).toEqual([403, 403]);
+  const metricsToken = "0123456789abcdef";
+  await using guarded = await startTestServer({ databaseUrl: server.databaseUrl, http: { ...http, metricsToken } });
+  const tokens = [undefined, "Bearer wrong", "Bearer ", `Bearer ${server.apiKey}`, `Bearer ${metricsToken}`];
+  const statuses = await Promise.all(tokens.map((authorization) => read(guarded.url, authorization === undefined ? {} : { authorization })));
+  expect(statuses).toEqual([401, 401, 401, 401, 200]);
 });

@@ -86,12 +86,7 @@ test("without a key, with a wrong or a revoked one, the answer is 401", async ()
 test("the worker protocol takes no API key, and the API no worker token", async () => {
   const { key } = await server.keys.createApiKey({ name: "client" });
   const { token } = await server.keys.createWorkerToken({ name: "worker" });
-  const claimed = await server.api(
-    "POST",
-    "/worker/v1/claim",
-    { worker: { name: "x", version: "0" }, engines: [], wait_seconds: 0 },
-    { authorization: `Bearer ${key}` },
-  );
+  const claimed = await server.api("POST", "/worker/v1/claim", { worker: { version: "0" }, engines: [], wait_seconds: 0 }, { authorization: `Bearer ${key}` });
   expect(claimed.status).toBe(401);
   expect((await server.api("GET", "/v1/scans", undefined, { authorization: `Bearer ${token}` })).status).toBe(401);
 });

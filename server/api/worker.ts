@@ -27,6 +27,11 @@ const done = { data: {} };
 /** The worker protocol. It is between our own programs, so `openapi.json` leaves it out; contract/worker-protocol.ts describes it. */
 export function addWorkerRoutes(app: TypedApp, services: Services): void {
   app.addHook("onRequest", requireWorkerToken(services));
+  // Once the body is here: a sender of single bytes must not get past it before the task is another's.
+  app.addHook("preHandler", async ({ params, worker }) => {
+    const { id } = params as { id?: string };
+    if (id !== undefined && !(await isTaskOf(services, id, worker.name))) throw attemptOver();
+  });
   app.addContentTypeParser("application/octet-stream", (_request: unknown, payload: Readable, parsed: (error: null, body: Readable) => void) =>
     parsed(null, payload),
   );
@@ -34,7 +39,12 @@ export function addWorkerRoutes(app: TypedApp, services: Services): void {
   app.post("/worker/v1/claim", { schema: { hide: true, body: ClaimRequest, response: { 200: ClaimAnswer } } }, async (request, reply) => {
     const gone = new AbortController();
     reply.raw.once("close", () => gone.abort());
-    return { data: await claimTask(services, request.body, gone.signal) };
+    const { name } = request.body.worker;
+    if (name !== undefined && name !== request.worker.name)
+      throw new ApiError(403, "token.other_worker", `This token is for the worker ${request.worker.name}: no other may claim with it.`, {
+        field: "worker.name",
+      });
+    return { data: await claimTask(services, { ...request.body, worker: { ...request.worker, version: request.body.worker.version } }, gone.signal) };
   });
 
   app.post("/worker/v1/tasks/:id/heartbeat", { schema: { hide: true, params: ById, body: Heartbeat, response: { 200: Done } } }, async (request) => {
@@ -90,6 +100,13 @@ export function addWorkerRoutes(app: TypedApp, services: Services): void {
     await endAttempt(services, request.params.id, request.body);
     return done;
   });
+}
+
+/** A task is its worker's alone: nobody else may speak of it, whatever token he has. */
+async function isTaskOf({ db }: Services, taskId: string, workerName: string): Promise<boolean> {
+  if (!isId(taskId)) return false;
+  const { rows } = await db.execute(sql`select 1 from task where id = ${taskId} and worker_name = ${workerName}`);
+  return rows.length > 0;
 }
 
 /** The file's name has the attempt in it, so a late upload of an older attempt can never stand for a newer one's. */

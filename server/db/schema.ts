@@ -52,6 +52,11 @@ export const workspaceLimit = pgTable("workspace_limit", {
   targets: integer("targets"),
   concurrentScans: integer("concurrent_scans"),
   requestsPerMinute: integer("requests_per_minute"),
+  storageMegabytes: integer("storage_megabytes"),
+  schedules: integer("schedules"),
+  mailsPerHour: integer("mails_per_hour"),
+  /** The bucket of mails fills evenly: it is full again then. */
+  mailsFullAt: timestamp("mails_full_at", { withTimezone: true, precision: 6 }),
 });
 
 /** When a workspace was last given a worker: of those with equally many running tasks, the one that waited longest is next. */
@@ -80,7 +85,14 @@ export const apiKey = pgTable("api_key", {
     .references(() => workspace.id),
 });
 
-export const workerToken = pgTable("worker_token", secretColumns());
+/** `name` is the worker's: the token is for that one alone. */
+export const workerToken = pgTable("worker_token", {
+  ...secretColumns(),
+  /** Addresses and blocks from which it may be used; null is any. */
+  networks: text("networks").array(),
+  /** The platform's own worker, on the machine of its server. */
+  isEmbedded: boolean("is_embedded").notNull().default(false),
+});
 
 /** A bucket of requests that fills evenly: it is full again at `fullAt`. */
 export const requestBucket = pgTable("request_bucket", {
@@ -95,6 +107,8 @@ export const worker = pgTable("worker", {
   name: text("name").primaryKey(),
   version: text("version").notNull(),
   engines: jsonb("engines").notNull(),
+  /** Of its token. */
+  isEmbedded: boolean("is_embedded").notNull().default(false),
   seenAt: instant("seen_at").notNull().default(now),
 });
 
@@ -485,9 +499,11 @@ export const result = pgTable(
     fileName: text("file_name").notNull(),
     state: text("state").$type<"pending" | "ready" | "failed">().notNull().default("pending"),
     error: text("error"),
+    /** Of its file, once that is there. */
+    sizeBytes: bigint("size_bytes", { mode: "number" }),
     createdAt: instant("created_at").notNull().default(now),
   },
-  (table) => [unique("result_scan_kind").on(table.scanId, table.kind)],
+  (table) => [unique("result_scan_kind").on(table.scanId, table.kind), index("result_size").on(table.workspaceId, table.sizeBytes)],
 );
 
 /** A file over targets and risks that a client asked for; a job makes it. */
@@ -503,6 +519,8 @@ export const report = pgTable(
     risksFilter: jsonb("risks_filter").$type<RiskFilters>().notNull(),
     state: text("state").$type<ReportState>().notNull().default("QUEUED"),
     error: text("error"),
+    /** Of its file, once that is there. */
+    sizeBytes: bigint("size_bytes", { mode: "number" }),
     createdAt: instant("created_at").notNull().default(now),
     finishedAt: instant("finished_at"),
   },

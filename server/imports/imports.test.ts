@@ -58,7 +58,7 @@ async function upload(text = `file ${files++}`, type: ScanType = "NMAP"): Promis
 /** As a worker that has Nmap and no memory for it now. */
 async function claimImport({ imports = true, version = "1" }: { imports?: boolean | null; version?: string } = {}): Promise<Task | null> {
   const body = {
-    worker: { name: `reader ${version}`, version },
+    worker: { version },
     engines: [{ type: "NMAP", ready: true }],
     fitting: [],
     ...(imports === null ? {} : { imports }),

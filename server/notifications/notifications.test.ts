@@ -150,7 +150,7 @@ describe("a filter decides what is told", () => {
     const form = new FormData();
     for (const [name, value] of Object.entries({ scan_type: "NMAP", source_id: source.body.data.id, file: new Blob(["no XML"]) })) form.append(name, value);
     expect((await fetch(new URL("/v1/results", server.url), { method: "POST", body: form, headers: server.own })).status).toBe(200);
-    const request = { worker: { name: "reader", version: "0" }, engines: [], fitting: [], imports: true, wait_seconds: 0 };
+    const request = { worker: { version: "0" }, engines: [], fitting: [], imports: true, wait_seconds: 0 };
     const { task_id, attempt } = (await server.worker<{ data: Task }>("POST", "/claim", request)).body.data;
     const error = { code: "import.unreadable", message: "It is no XML.", retry: false };
     expect((await server.worker("POST", `/tasks/${task_id}/end`, { attempt, error })).status).toBe(200);

@@ -1,7 +1,7 @@
 import { lookup, Resolver } from "node:dns/promises";
 import { isIP } from "node:net";
 import { isPublicAddress, refuseAddress, refuseName } from "@periscan/contract/target-policy.ts";
-import { SettingsError } from "../settings-error.ts";
+import { readSwitch } from "../read-switch.ts";
 
 /** Where requests to addresses that users give may go. Both options are the operator's, for receivers inside the own network. */
 export interface OutgoingPolicy {
@@ -17,14 +17,10 @@ export interface OutgoingPolicy {
 
 /** The operator's options: `PERISCAN_WEBHOOKS_ALLOW_HTTP` and `PERISCAN_WEBHOOKS_ALLOW_PRIVATE`, each on with `1` or `true`. */
 export function readOutgoingPolicy(environment: NodeJS.ProcessEnv): OutgoingPolicy {
-  return { allowHttp: isOn(environment, "PERISCAN_WEBHOOKS_ALLOW_HTTP"), allowPrivate: isOn(environment, "PERISCAN_WEBHOOKS_ALLOW_PRIVATE") };
-}
-
-function isOn(environment: NodeJS.ProcessEnv, name: string): boolean {
-  const value = environment[name] ?? "";
-  if (/^(1|true)$/i.test(value)) return true;
-  if (/^(0|false|)$/i.test(value)) return false;
-  throw new SettingsError(`${name} must be 1 or 0; it is ${value}.`);
+  return {
+    allowHttp: readSwitch(environment, "PERISCAN_WEBHOOKS_ALLOW_HTTP") ?? false,
+    allowPrivate: readSwitch(environment, "PERISCAN_WEBHOOKS_ALLOW_PRIVATE") ?? false,
+  };
 }
 
 /** The request was not made, or had no whole answer. The message is a sentence for the user who gave the address. */

@@ -1,5 +1,6 @@
 import type { TargetPolicy } from "@periscan/contract/target-policy.ts";
 import type { OutgoingPolicy } from "../outgoing/outgoing-policy.ts";
+import { readSwitch } from "../read-switch.ts";
 
 /** What the operator decides of the proof that targets are their workspace's own. */
 export interface OwnershipSettings {
@@ -14,17 +15,10 @@ export interface OwnershipSettings {
 /** From PERISCAN_REQUIRE_OWNERSHIP and PERISCAN_OWNERSHIP_ALLOW_PRIVATE, each on with `1` or `true`. Throws where one cannot be read. */
 export function readOwnershipSettings(environment: NodeJS.ProcessEnv): OwnershipSettings {
   return {
-    required: isOn(environment, "PERISCAN_REQUIRE_OWNERSHIP"),
-    allowPrivate: isOn(environment, "PERISCAN_OWNERSHIP_ALLOW_PRIVATE"),
+    required: readSwitch(environment, "PERISCAN_REQUIRE_OWNERSHIP") ?? false,
+    allowPrivate: readSwitch(environment, "PERISCAN_OWNERSHIP_ALLOW_PRIVATE") ?? false,
     ports: { http: 80, https: 443 },
   };
-}
-
-function isOn(environment: NodeJS.ProcessEnv, name: string): boolean {
-  const value = environment[name] ?? "";
-  if (/^(1|true)$/i.test(value)) return true;
-  if (/^(0|false|)$/i.test(value)) return false;
-  throw new Error(`${name} must be 1 or 0; it is ${value}.`);
 }
 
 interface Given {

@@ -213,6 +213,6 @@ test("wrong requests are refused as with a key of one's own, and a bearer is a k
 });
 
 test("the operator can turn it off: then the key is one that nobody has", async () => {
-  await using off = await startTestServer({ http: { corsOrigins: [], sampleData: false } });
+  await using off = await startTestServer({ http: { corsOrigins: [], sampleData: false, allowedHosts: [], metricsToken: undefined } });
   expect((await off.api("GET", "/v1/scans", undefined, key)).status).toBe(401);
 });

@@ -96,7 +96,7 @@ test("an engine that is away for a moment costs no waiting scan; one that is awa
   const reap = createEngineReaper(other, () => clock);
   const sayEngine = (ready: boolean) =>
     server.worker("POST", "/claim", {
-      worker: { name: "test", version: "0" },
+      worker: { version: "0" },
       engines: [{ type: "SSLYZE", ready, ...(ready ? {} : { missing: "It does not answer." }) }],
       fitting: [],
       wait_seconds: 0,

@@ -3,6 +3,8 @@ import type { TargetPolicy } from "@periscan/contract/target-policy.ts";
 import type { ClaimRequest, Task } from "@periscan/contract/worker-protocol.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
 import { and, eq, isNull, sql } from "drizzle-orm";
+import type { WorkerIdentity } from "../api/authenticate.ts";
+import { cleanText } from "../clean-text.ts";
 import type { Database, Transaction } from "../db/connect.ts";
 import { scan, scanTarget, task, worker } from "../db/schema.ts";
 import { findImportFile, type ImportFile, importDeadlineSeconds, importType } from "../imports/import-file.ts";
@@ -24,8 +26,11 @@ const heartbeatSeconds = 1.5;
 /** Past the deadline the worker has this long to end the attempt itself and say what it has, before the server does. */
 const deadlineGraceSeconds = 30;
 
+/** What a worker asks for, with its name as its token has it. */
+type Claim = Omit<ClaimRequest, "worker"> & { worker: WorkerIdentity & { version: string } };
+
 /** Waits up to `wait_seconds` for a task of a type that the worker has ready, or for an import. Null where none came, or `signal` was aborted. */
-export async function claimTask(services: Services, request: ClaimRequest, signal: AbortSignal): Promise<Task | null> {
+export async function claimTask(services: Services, request: Claim, signal: AbortSignal): Promise<Task | null> {
   await noteWorker(services.db, request);
   const types: string[] = request.engines.filter(({ ready }) => ready).map(({ type }) => type);
   const fitting: string[] = [...request.fitting];
@@ -34,15 +39,15 @@ export async function claimTask(services: Services, request: ClaimRequest, signa
   if (request.imports) fitting.push(importType);
   const until = performance.now() + request.wait_seconds * 1000;
   for (;;) {
-    const claimed = types.length === 0 ? undefined : await tryClaim(services, { workerName: request.worker.name, types, fitting, signal });
+    const claimed = types.length === 0 ? undefined : await tryClaim(services, { worker: request.worker, types, fitting, signal });
     if (claimed) return claimed;
     if (performance.now() >= until || signal.aborted) return null;
     await services.bell.wait(signal);
   }
 }
 
-async function noteWorker(db: Database, { worker: { name, version }, engines }: ClaimRequest): Promise<void> {
-  const seen = { version, engines, seenAt: sql`now()` };
+async function noteWorker(db: Database, { worker: { name, version, isEmbedded }, engines }: Claim): Promise<void> {
+  const seen = { version, engines: cleanText(engines), isEmbedded, seenAt: sql`now()` };
   await db
     .insert(worker)
     .values({ name, ...seen })
@@ -50,15 +55,15 @@ async function noteWorker(db: Database, { worker: { name, version }, engines }: 
 }
 
 interface Claiming extends Wanted {
-  workerName: string;
+  worker: WorkerIdentity;
   signal: AbortSignal;
 }
 
-async function tryClaim(services: Services, { workerName, signal, ...wanted }: Claiming): Promise<Task | undefined> {
+async function tryClaim(services: Services, { worker, signal, ...wanted }: Claiming): Promise<Task | undefined> {
   while (!signal.aborted) {
     const picked = await services.picker.pick(wanted);
     if (!picked) return undefined;
-    const claimed = await services.db.transaction((tx) => take(tx, { services, workerName, ...picked }));
+    const claimed = await services.db.transaction((tx) => take(tx, { services, worker, ...picked }));
     // Its scan was cancelled meanwhile: look again.
     if (claimed) return claimed;
   }
@@ -67,10 +72,10 @@ async function tryClaim(services: Services, { workerName, signal, ...wanted }: C
 
 interface Candidate extends PickedTask {
   services: Services;
-  workerName: string;
+  worker: WorkerIdentity;
 }
 
-async function take(tx: Transaction, { services, workerName, taskId, scanId }: Candidate): Promise<Task | undefined> {
+async function take(tx: Transaction, { services, worker: by, taskId, scanId }: Candidate): Promise<Task | undefined> {
   const owner = await lockScan(tx, scanId);
   if (!owner || !(await isQueued(tx, taskId))) return undefined;
   const engine = findEngine(owner.type);
@@ -90,7 +95,7 @@ async function take(tx: Transaction, { services, workerName, taskId, scanId }: C
       state: "running",
       attempt: sql`attempt + 1`,
       progress: 0,
-      workerName,
+      workerName: by.name,
       reservedUntil: null,
       leaseUntil: sql`now() + make_interval(secs => ${leaseSeconds})`,
       deadlineAt: sql`now() + make_interval(secs => ${deadline + deadlineGraceSeconds})`,
@@ -102,8 +107,12 @@ async function take(tx: Transaction, { services, workerName, taskId, scanId }: C
     await tx.update(scan).set({ state: "RUNNING", startedAt: sql`now()` }).where(eq(scan.id, scanId));
     await recordScanEvent(tx, scanId, "scan.updated");
   }
-  return present(claimed, owner, { targets, file: file && { ...file, isKnown }, deadline, policy: targetPolicyOf(services) });
+  return present(claimed, owner, { targets, file: file && { ...file, isKnown }, deadline, policy: policyOf(services, by) });
 }
+
+/** Loopback is that of the worker's machine: only the platform's own worker, on the machine of its operator, may be let there. */
+const policyOf = (services: Services, { isEmbedded }: WorkerIdentity): TargetPolicy =>
+  targetPolicyOf({ ...services, allowLoopback: services.allowLoopback && isEmbedded });
 
 async function isQueued(tx: Transaction, taskId: string): Promise<boolean> {
   const [row] = await tx.select({ state: task.state }).from(task).where(eq(task.id, taskId));

@@ -58,14 +58,17 @@ export function readNewScan(input: NewScan): { engine: Engine; options: Record<s
   return { engine, options, texts };
 }
 
+const noEngine = "No worker has this engine ready: `periscan doctor` on the machine of a worker says what is missing there.";
+
 async function requireReadyEngine(tx: Transaction, { type }: Engine): Promise<void> {
-  const { rows } = await tx.execute<{ engines: EngineStatus[] }>(
-    sql`select engines from worker where seen_at > now() - make_interval(secs => ${workerAliveSeconds})`,
+  const { rows } = await tx.execute<{ engines: EngineStatus[]; is_embedded: boolean }>(
+    sql`select engines, is_embedded from worker where seen_at > now() - make_interval(secs => ${workerAliveSeconds})`,
   );
-  const statuses = rows.flatMap(({ engines }) => engines.filter((status) => status.type === type));
+  const statuses = rows.flatMap(({ engines, is_embedded }) => engines.filter((status) => status.type === type).map((status) => ({ ...status, is_embedded })));
   // No worker at all is no refusal: one may be starting, and the scan waits for it.
   if (rows.length === 0 || statuses.some(({ ready, installing }) => ready || installing)) return;
-  const missing = statuses.find((status) => status.missing)?.missing ?? "No worker has this engine.";
+  // The words of the platform's own worker alone: those of another could be anything, and would reach every workspace.
+  const missing = statuses.find((status) => status.is_embedded && status.missing)?.missing ?? noEngine;
   throw new ApiError(400, "engine.missing", `type ${type} cannot be scanned now: ${missing}`, { field: "type" });
 }
 

@@ -69,7 +69,11 @@ test("of many workers on two servers that claim at once, each gets a task of its
   const claims = Array.from({ length: 30 }, (_, index) =>
     index % 2
       ? claim(server)
-      : claimTask(other, { worker: { name: `w${index}`, version: "0" }, engines, fitting: ["NMAP"], wait_seconds: 5 }, new AbortController().signal),
+      : claimTask(
+          other,
+          { worker: { name: `w${index}`, isEmbedded: false, version: "0" }, engines, fitting: ["NMAP"], wait_seconds: 5 },
+          new AbortController().signal,
+        ),
   );
   const tasks = await Promise.all(claims);
   expect(new Set(tasks.map((task) => task?.task_id)).size).toBe(30);

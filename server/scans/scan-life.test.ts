@@ -264,7 +264,7 @@ test("the oldest task is not passed over by a younger one that fits better into 
 test("a scan of an engine that is being installed is accepted and waits; one that is only missing is refused with what to do", async () => {
   const say = (status: object) =>
     server.worker("POST", "/claim", {
-      worker: { name: "test", version: "0" },
+      worker: { version: "0" },
       engines: [{ type: "NUCLEI", ready: false, missing: "Install it.", ...status }],
       fitting: [],
       wait_seconds: 0,

@@ -206,7 +206,7 @@ describe("a run that is refused is in the log with its reason, and the schedule 
   test("an engine that no worker has", async () => {
     const schedule = await add();
     const claimed = {
-      worker: { name: "bare", version: "0" },
+      worker: { version: "0" },
       engines: [{ type: "NMAP", ready: false, missing: "Nmap is not installed." }],
       fitting: [],
       wait_seconds: 0,

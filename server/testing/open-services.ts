@@ -27,6 +27,8 @@ export async function openServices({ databaseUrl, folder }: { databaseUrl: strin
     secrets: openSecrets(folder),
     picker: createTaskPicker(db, bell),
     allowLoopback: true,
+    host: "127.0.0.1",
+    isLocalAlone: true,
     http: readHttpSettings({}),
     outgoing: readOutgoingPolicy({}),
     ownership: readOwnershipSettings({}),

@@ -24,7 +24,7 @@ export async function startTestServer(settings: Partial<ServerSettings> = {}) {
   const keys = await openKeys(postgres.url);
   const { key } = await keys.createApiKey({ name: "test" });
   const { key: foreignKey } = await keys.createApiKey({ name: "foreign", workspace: "foreign" });
-  const { token } = await keys.createWorkerToken({ name: "test" });
+  const { token } = await keys.createEmbeddedToken();
   // Tests ask more than a person does; those of the limits set their own.
   const unlimited = { requestsPerMinute: 0, wrongKeysPerMinute: 0 };
   const server = await startServer({
@@ -33,6 +33,7 @@ export async function startTestServer(settings: Partial<ServerSettings> = {}) {
     port: 0,
     dataFolder: folder,
     logLevel: "silent",
+    hasOwnWorker: true,
     ...unlimited,
     ...settings,
   });
@@ -92,7 +93,7 @@ interface Claim {
 /** Claims as a worker that has the engine ready. */
 export async function claim(server: TestServer, { type = "NMAP", fitting = [type], waitSeconds = 5 }: Claim = {}): Promise<Task | null> {
   const engines = [...new Set([type, ...fitting])].map((each) => ({ type: each, ready: true }));
-  const request = { worker: { name: "test", version: "0" }, engines, fitting, wait_seconds: waitSeconds };
+  const request = { worker: { version: "0" }, engines, fitting, wait_seconds: waitSeconds };
   return (await server.worker<{ data: Task | null }>("POST", "/claim", request)).body.data;
 }
 

@@ -63,7 +63,7 @@ function keepImporting({ url, workerToken: token }: TestServer, workFolder: stri
   const context = { client, enginesFolder: workFolder, workFolder, limits, log: pino({ level: "silent" }), stopping: stopping.signal };
   const read = async () => {
     while (!stopping.signal.aborted) {
-      const claim = { worker: { name: "reader", version: "0" }, engines: [], fitting: [], imports: true, wait_seconds: 1 };
+      const claim = { worker: { version: "0" }, engines: [], fitting: [], imports: true, wait_seconds: 1 };
       const task = await client.claim(claim, stopping.signal).catch(() => null);
       if (task) await runTask(task, context);
     }

@@ -68,7 +68,7 @@ test.skipIf(chromium === undefined)("the published package runs in a browser, fr
   try {
     await installSdk(folder);
     using served = await servePage(join(folder, "node_modules", "@periscan", "sdk"));
-    await using server = await startTestServer({ http: { corsOrigins: [served.origin], sampleData: true } });
+    await using server = await startTestServer({ http: { corsOrigins: [served.origin], sampleData: true, allowedHosts: [], metricsToken: undefined } });
     const stopWorking = keepWorking(server);
     const [timestamp, body] = [`${Date.now()}`, '{"id":"an-event-id","type":"scan.created","data":{}}'];
     const headers = { "x-hostedscan-timestamp": timestamp, "x-hostedscan-signature": sign("example-secret", timestamp, body) };
