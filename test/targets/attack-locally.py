@@ -7,6 +7,7 @@ import os
 import socket
 import stat
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 given = json.loads(sys.argv[1])
 host, port, marker = "127.0.0.1", given["target"], given["marker"]
@@ -16,13 +17,18 @@ def talk(to, messages):
     """Sends one message after the other, each once something came; answers all that came."""
     got = b""
     try:
-        with socket.create_connection(("127.0.0.1", to), timeout=2) as client:
+        with socket.create_connection(("127.0.0.1", to), timeout=1) as client:
             for message in messages:
                 client.sendall(message)
                 got += client.recv(65536)
     except OSError:
         pass
     return got.decode("latin1")
+
+
+def at_once(work, items):
+    with ThreadPoolExecutor(max_workers=16) as workers:
+        return list(workers.map(work, items))
 
 
 def request(place, path):
@@ -32,13 +38,14 @@ def request(place, path):
 def try_port(to):
     wanted = b"\x05\x01\x00\x01" + socket.inet_aton(host) + port.to_bytes(2, "big")
     connect = f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode()
-    return {
-        "proxy": talk(to, [request(f"http://{host}:{port}", "proxy")]),
-        "tunnel": talk(to, [connect, request("", "tunnel")]),
-        "socks": talk(to, [b"\x05\x01\x00", wanted, request("", "socks")]),
-        "socks with a password": talk(to, [b"\x05\x02\x00\x02", b"\x01\x08periscan\x05guess", wanted, request("", "password")]),
-        "api": talk(to, [f"GET /JSON/core/view/messages/ HTTP/1.1\r\nHost: 127.0.0.1:{to}\r\nConnection: close\r\n\r\n".encode()]),
+    tries = {
+        "proxy": [request(f"http://{host}:{port}", "proxy")],
+        "tunnel": [connect, request("", "tunnel")],
+        "socks": [b"\x05\x01\x00", wanted, request("", "socks")],
+        "socks with a password": [b"\x05\x02\x00\x02", b"\x01\x08periscan\x05guess", wanted, request("", "password")],
+        "api": [f"GET /JSON/core/view/messages/ HTTP/1.1\r\nHost: 127.0.0.1:{to}\r\nConnection: close\r\n\r\n".encode()],
     }
+    return dict(zip(tries, at_once(lambda messages: talk(to, messages), tries.values())))
 
 
 def try_name_server(to):
@@ -81,8 +88,8 @@ def read_processes(name):
 print(
     json.dumps(
         {
-            "ports": {to: try_port(to) for to in given["ports"]},
-            "names": {to: try_name_server(to) for to in given["udpPorts"]},
+            "ports": dict(zip(given["ports"], at_once(try_port, given["ports"]))),
+            "names": dict(zip(given["udpPorts"], at_once(try_name_server, given["udpPorts"]))),
             "files": [path for folder in given["folders"] for path in list_readable(folder)],
             "environments": read_processes("environ"),
             "commands": read_processes("cmdline"),
