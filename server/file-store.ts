@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { glob, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -16,6 +16,8 @@ export interface FileStore {
   size(name: string): Promise<number | undefined>;
   /** The files right in a folder, those of writes under way or cut off among them. */
   list(name: string): Promise<{ name: string; changedAt: Date }[]>;
+  /** Removes what writes left of files of scans and reports whose process was killed: nobody has written to it since then. Answers how many it removed. */
+  sweepParts(before: Date): Promise<number>;
   /** A file or a folder; nothing happens where there is none. */
   remove(name: string): Promise<void>;
 }
@@ -27,6 +29,7 @@ export function createFileStore(folder: string): FileStore {
     read: (name, range = { start: 0, end: Number.POSITIVE_INFINITY }) => createReadStream(path(name), range),
     size: async (name) => (await unlessMissing(stat(path(name))))?.size,
     list: (name) => listFiles(folder, name),
+    sweepParts: (before) => sweepParts(folder, before),
     remove: (name) => rm(path(name), { recursive: true, force: true }),
   };
 }
@@ -40,6 +43,17 @@ async function listFiles(folder: string, name: string): Promise<{ name: string; 
     }),
   );
   return found.flat();
+}
+
+async function sweepParts(folder: string, before: Date): Promise<number> {
+  let removed = 0;
+  for await (const name of glob("{results,reports,native}/*/*.part", { cwd: folder })) {
+    const facts = await unlessMissing(stat(join(folder, name)));
+    if (!facts || facts.mtime >= before) continue;
+    await rm(join(folder, name), { force: true });
+    removed += 1;
+  }
+  return removed;
 }
 
 const unlessMissing = <T>(looking: Promise<T>): Promise<T | undefined> =>

@@ -97,6 +97,9 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
   await app.listen({ host: settings.host, port: settings.port });
   const stopReaper = startReaper(services);
   const stopSweeper = repeat(services, { name: "sweeper", seconds: sweepSeconds }, () => sweepImports(services));
+  const stopPartsSweeper = repeat(services, { name: "sweeper of unfinished files", seconds: sweptAfterSeconds }, () =>
+    files.sweepParts(new Date(Date.now() - sweptAfterSeconds * 1000)),
+  );
   const stopDeliveries = settings.delivers === false ? async () => {} : await startDelivering(services, settings.databaseUrl, onError);
   const stopScheduler = everySecond(services, "scheduler", async () => runDueSchedules(services, await readClock(db)));
   const stopRechecks = everySecond(services, "ownership", async (signal) => recheckOwnerships(services, await readClock(db), signal));
@@ -105,7 +108,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
   return {
     url,
     stop: async () => {
-      await Promise.all([stopReaper(), stopSweeper(), stopScheduler(), stopRechecks(), stopDeliveries()]);
+      await Promise.all([stopReaper(), stopSweeper(), stopPartsSweeper(), stopScheduler(), stopRechecks(), stopDeliveries()]);
       await app.close();
       await stopMaking();
       await boss.stop({ graceful: true, timeout: 3000 });
@@ -152,6 +155,9 @@ function startMaking({ boss, db, log }: Services, { databaseUrl, filesFolder }: 
 }
 
 const sweepSeconds = 600;
+
+/** A file that is being written changes all the time. */
+const sweptAfterSeconds = 3600;
 
 const forgetSeconds = 10;
 
