@@ -265,7 +265,7 @@ function listObservations({ services }: TargetFacts, looks: Map<string, Map<stri
     }
     if (!result.info.tags.includes("tech")) continue;
     const version = cleanText(result["extracted-results"]?.[0]?.slice(0, 500) ?? "");
-    const name = cleanText((result["matcher-name"] || result.info.name).slice(0, 500));
+    const name = cleanText((result["matcher-name"] || result.info.name || result["template-id"]).slice(0, 500));
     observations.set(`technology ${seen.key} ${name}`, {
       kind: "technology",
       ...seen,
