@@ -15,7 +15,7 @@ export interface Hit {
 }
 
 /** The severity as this code knows it; undefined for any other word. */
-export const readSeverity = ({ info }: NucleiResult): Severity | undefined => severities.find((each) => each === info.severity.toLowerCase());
+export const readSeverity = ({ info }: NucleiResult): Severity | undefined => severities.find((each) => each === info.severity?.toLowerCase());
 
 /** A hit as a detection. */
 export function readDetection({ result, place, random }: Hit): Detection {
@@ -25,7 +25,7 @@ export function readDetection({ result, place, random }: Hit): Detection {
   return {
     key: makeKey({ result, place, random }),
     scope: makeScope(result["template-id"], place),
-    title: cleanText(info.name.trim().slice(0, 500)) || result["template-id"],
+    title: cleanText((info.name ?? "").trim().slice(0, 500)) || result["template-id"],
     threat_level: readThreatLevel(severity),
     description:
       [info.description ?? "", impact]
@@ -40,41 +40,68 @@ export function readDetection({ result, place, random }: Hit): Detection {
   };
 }
 
-/** One template may hit in several ways and at several paths; queries and random paths differ from scan to scan. */
+/**
+ * One template may hit in several ways, at several paths, and by several inputs of a page. What is sent in a query, and random paths, differ from scan
+ * to scan; the names in a query do not.
+ */
 function makeKey({ result, place, random }: Hit): string {
   const parts = [result["template-id"], result["matcher-name"], result["extractor-name"]].filter(Boolean).join(":");
-  const path = random || !URL.canParse(result["matched-at"]) ? "" : new URL(result["matched-at"]).pathname;
   // Without the host: a target's name or address is the target's.
   const where = place.replace(/^(https?):\/\/(?:\[[^\]]*\]|[^/:]*):(\d+).*$/, "$1:$2");
-  const key = cleanText(`${parts}@${where}${where.startsWith("tcp") ? "" : path}`);
+  const key = cleanText(`${parts}@${where}${where.startsWith("tcp") ? "" : readPath(result["matched-at"], place, random)}${nameInput(result)}`);
   return key.length <= 500 ? key : `${key.slice(0, 400)}#${createHash("sha256").update(key).digest("hex")}`;
+}
+
+/** The path, with the host where the template asked another one than the place's. */
+function readPath(text: string, place: string, random: boolean): string {
+  if (!URL.canParse(text)) return "";
+  const { hostname, pathname, searchParams } = new URL(text);
+  const host = !URL.canParse(place) || new URL(place).hostname === hostname ? "" : `//${hostname}`;
+  const names = [...new Set(searchParams.keys())].sort();
+  return random ? host : `${host}${pathname}${names.length > 0 ? `?${names.join("&")}` : ""}`;
+}
+
+/** The input that a fuzzing template changed; empty for other templates. */
+function nameInput(result: NucleiResult): string {
+  const parts = [result["fuzzing-parameter"], result["fuzzing-position"], result["fuzzing-method"]];
+  return parts.some(Boolean) ? `[${parts.map((part) => part ?? "").join(" ")}]` : "";
 }
 
 const cwe = (id: string): string | undefined => /^CWE-(\d{1,6})$/i.exec(id.trim())?.[1];
 const cve = (id: string): string | undefined => /^CVE-\d{4}-\d{4,10}$/i.exec(id.trim())?.[0].toUpperCase();
 
-function listReferences({ info }: NucleiResult): string[] {
+/** Many templates tell their CVE by their id alone. */
+const listCves = (result: NucleiResult): string[] => {
+  const told = result.info.classification?.["cve-id"] ?? [];
+  const named = /^CVE-\d{4}-\d{4,10}(?!\w)/i.exec(result["template-id"])?.[0];
+  return [...new Set([...told, ...(named ? [named] : [])].flatMap((id) => cve(id) ?? []))];
+};
+
+function listReferences(result: NucleiResult): string[] {
+  const { info } = result;
   const classification = info.classification ?? undefined;
   const made = [
-    ...(classification?.["cve-id"] ?? []).flatMap((id) => (cve(id) ? [`https://nvd.nist.gov/vuln/detail/${cve(id)}`] : [])),
+    ...listCves(result).map((id) => `https://nvd.nist.gov/vuln/detail/${id}`),
     ...(classification?.["cwe-id"] ?? []).flatMap((id) => (cwe(id) ? [`https://cwe.mitre.org/data/definitions/${cwe(id)}.html`] : [])),
   ];
-  const given = info.reference.map((text) => text.trim()).filter((text) => /^https?:\/\//i.test(text) && text.length <= 2048 && URL.canParse(text));
+  const given = info.reference.flatMap((text) => text.split(/\s+/)).filter((text) => /^https?:\/\//i.test(text) && text.length <= 2048 && URL.canParse(text));
   return [...new Set([...given, ...made])].slice(0, 200);
 }
 
-function listFacts({ info, ...result }: NucleiResult, severity: Severity): Detection["additional_info"] {
+function listFacts(result: NucleiResult, severity: Severity): Detection["additional_info"] {
+  const { info } = result;
   const classification = info.classification ?? undefined;
-  const cves = (classification?.["cve-id"] ?? []).flatMap((id) => cve(id) ?? []);
+  const cves = listCves(result);
   const cwes = (classification?.["cwe-id"] ?? []).flatMap((id) => (cwe(id) ? `CWE-${cwe(id)}` : []));
   return {
     template: result["template-id"],
     severity,
     matched_at: cleanText(result["matched-at"].slice(0, 2048)),
+    ...(result["fuzzing-parameter"] ? { parameter: cleanText(result["fuzzing-parameter"].slice(0, 300)) } : {}),
     ...(info.tags.length > 0 ? { tags: cutTexts(info.tags) } : {}),
     ...(cves.length > 0 ? { cve: cutTexts(cves) } : {}),
     ...(cwes.length > 0 ? { cwe: cutTexts(cwes) } : {}),
-    ...(classification?.["cvss-metrics"] ? { cvss_vector: classification["cvss-metrics"] } : {}),
+    ...(classification?.["cvss-metrics"] ? { cvss_vector: cleanText(classification["cvss-metrics"].slice(0, 200)) } : {}),
     ...(classification?.["cvss-score"] !== undefined ? { cvss_score: classification["cvss-score"] } : {}),
     ...(classification?.["epss-score"] !== undefined ? { epss_score: classification["epss-score"] } : {}),
     ...(result["extracted-results"]?.length ? { extracted: cutTexts(result["extracted-results"]) } : {}),
@@ -86,6 +113,7 @@ const cutTexts = (texts: string[]): string[] => texts.slice(0, 20).map((text) =>
 function readDetail(result: NucleiResult, severity: Severity): Detail {
   const extracted = cutTexts(result["extracted-results"] ?? []);
   const { request, response, "curl-command": curl } = result;
+  const input = [result["fuzzing-parameter"], result["fuzzing-position"], result["fuzzing-method"]].filter(Boolean).join(", ");
   return {
     template: result["template-id"],
     type: result.type,
@@ -93,6 +121,7 @@ function readDetail(result: NucleiResult, severity: Severity): Detail {
     at: cleanText(result["matched-at"].slice(0, 2048)),
     ...(result["matcher-name"] ? { matcher: cleanText(result["matcher-name"].slice(0, 500)) } : {}),
     ...(result["extractor-name"] ? { extractor: cleanText(result["extractor-name"].slice(0, 500)) } : {}),
+    ...(input ? { input: cleanText(input.slice(0, 500)) } : {}),
     extracted,
     ...(request ? { request: cutText(cleanText(request), 0, requestBytes) } : {}),
     ...(response ? { response: cutAround(cleanText(response), extracted) } : {}),

@@ -6,8 +6,8 @@ export interface Line {
   text: string;
 }
 
-/** One hit has at most its request and answer, each cut by Nuclei; six bytes of JSON for each byte of it. */
-export const longestLineBytes = 4 * 1024 ** 2;
+/** One hit has its template, its request and its answer, of which Nuclei keeps 1 MB at most unless told otherwise; six bytes of JSON for each byte of it. */
+const longestLineBytes = 16 * 1024 ** 2;
 
 /** Cuts a stream of bytes into lines. Throws ParseError on one that is longer than a line may be. */
 export async function* readLines(chunks: AsyncIterable<Uint8Array>, what: string): AsyncIterable<Line> {

@@ -11,6 +11,8 @@ export const Detail = z.object({
   at: z.string().max(2048),
   matcher: z.string().max(500).optional(),
   extractor: z.string().max(500).optional(),
+  /** The parameter that a fuzzing template changed, where it is, and the method. */
+  input: z.string().max(500).optional(),
   extracted: z.array(z.string().max(500)).max(50),
   request: z.string().max(4200).optional(),
   response: z.string().max(8400).optional(),
@@ -22,7 +24,7 @@ export type Detail = z.infer<typeof Detail>;
 export function view(value: unknown): Block[] {
   const parsed = Detail.safeParse(value);
   if (!parsed.success) throw new ParseError("This is not the evidence of a hit of Nuclei.", { cause: parsed.error });
-  const { template, type, severity, at, matcher, extractor, extracted, request, response, curl } = parsed.data;
+  const { template, type, severity, at, matcher, extractor, input, extracted, request, response, curl } = parsed.data;
   const rows: [string, string][] = [
     ["Seen at", at],
     ["Template", template],
@@ -30,6 +32,7 @@ export function view(value: unknown): Block[] {
   ];
   if (matcher) rows.push(["Matcher", matcher]);
   if (extractor) rows.push(["Extractor", extractor]);
+  if (input) rows.push(["Input", input]);
   const blocks: Block[] = [{ type: "facts", rows }];
   if (extracted.length > 0) blocks.push({ type: "text", text: "What the template read there:" }, { type: "list", items: extracted });
   if (request) blocks.push({ type: "text", text: type === "http" ? "Request:" : "Sent:" }, { type: "code", text: cleanText(request) });
