@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "@periscan/server/db/connect.ts";
 import { startEmbeddedPostgres } from "@periscan/server/db/embedded-postgres.ts";
-import { createTaskPicker } from "@periscan/server/scans/pick-task.ts";
-import { createTaskBell } from "@periscan/server/scans/task-bell.ts";
+import { createTaskBell } from "@periscan/server/queue/task-bell.ts";
+import { createTaskPicker } from "@periscan/server/tasks/pick-task.ts";
 import pg from "pg";
 
 /**

@@ -1,4 +1,4 @@
-import { SettingsError } from "./settings-error.ts";
+import { SettingsError } from "./errors/settings-error.ts";
 
 /** A variable of the operator that is on with `1` or `true`, off with `0` or `false`; undefined where it is not set. Throws where it is neither. */
 export function readSwitch(environment: NodeJS.ProcessEnv, name: string): boolean | undefined {

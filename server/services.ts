@@ -1,15 +1,15 @@
 import type { PgBoss } from "pg-boss";
 import type { Logger } from "pino";
+import type { AddressGuard } from "./access/address-guard.ts";
+import type { Secrets } from "./access/secrets.ts";
 import type { Database } from "./db/connect.ts";
-import type { FileStore } from "./file-store.ts";
-import type { HttpSettings } from "./http-settings.ts";
-import type { AddressGuard } from "./limits/address-guard.ts";
+import type { FileStore } from "./files/file-store.ts";
+import type { HttpSettings } from "./http/http-settings.ts";
 import type { Mailer } from "./outgoing/mailer.ts";
 import type { OutgoingPolicy } from "./outgoing/outgoing-policy.ts";
 import type { OwnershipSettings } from "./ownership/ownership-settings.ts";
-import type { TaskPicker } from "./scans/pick-task.ts";
-import type { TaskBell } from "./scans/task-bell.ts";
-import type { Secrets } from "./secrets.ts";
+import type { TaskBell } from "./queue/task-bell.ts";
+import type { TaskPicker } from "./tasks/pick-task.ts";
 
 /** What the operations stand on; made once by `startServer`. */
 export interface Services {

@@ -96,7 +96,7 @@ async function checkBrowserHere(): Promise<Check> {
 async function checkDatabase(): Promise<Check> {
   const name = "PostgreSQL";
   try {
-    const { openKeys } = await import("@periscan/server/keys.ts");
+    const { openKeys } = await import("@periscan/server/access/keys.ts");
     await withDatabase(async (databaseUrl) => (await openKeys(databaseUrl)).close());
     return { name, ok: true, detail: process.env.DATABASE_URL ? "DATABASE_URL answers" : "embedded, starts and answers" };
   } catch (error) {

@@ -1,4 +1,4 @@
-import type { Keys } from "@periscan/server/keys.ts";
+import type { Keys } from "@periscan/server/access/keys.ts";
 import type { Command } from "commander";
 import { cleanLine, formatTime, printJson } from "../print.ts";
 import { addFormat, type Format, printList } from "../print-list.ts";
@@ -30,7 +30,7 @@ export function addKeyCommand(program: Command): void {
 
 const withKeys = <T>(action: (keys: Keys) => Promise<T>): Promise<T> =>
   withDatabase(async (databaseUrl) => {
-    const { openKeys } = await import("@periscan/server/keys.ts");
+    const { openKeys } = await import("@periscan/server/access/keys.ts");
     const keys = await openKeys(databaseUrl);
     try {
       return await action(keys);

@@ -2,12 +2,12 @@ import { AcceptanceCount, AcceptanceEnd, AcceptancesEnd, NewAcceptance, NewAccep
 import { Risk } from "@periscan/contract/risk.ts";
 import type { RiskFilters } from "@periscan/contract/risk-filters.ts";
 import { z } from "zod";
+import { requireKey } from "../http/authenticate.ts";
+import { operation } from "../http/operation.ts";
+import type { TypedApp } from "../http/typed-app.ts";
+import { getRisk } from "../present/present-risk.ts";
 import { acceptRisks, endAcceptances } from "../risks/accept-risks.ts";
-import { getRisk } from "../risks/present-risk.ts";
 import type { Services } from "../services.ts";
-import { requireKey } from "./authenticate.ts";
-import { operation } from "./operation.ts";
-import type { TypedApp } from "./typed-app.ts";
 
 const ById = z.object({ id: z.string() });
 const One = z.object({ data: Risk });

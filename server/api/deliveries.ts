@@ -1,12 +1,12 @@
 import { Delivery, DeliveryState, Replay, WebhookEvent } from "@periscan/contract/webhook.ts";
 import { z } from "zod";
+import { requireKey } from "../http/authenticate.ts";
+import { operation } from "../http/operation.ts";
+import type { TypedApp } from "../http/typed-app.ts";
 import { fillPageById, filtersQuery, pageOf, pageQuery, readPageToken } from "../page.ts";
+import { findDelivery, listDeliveries, presentDeliveries, replayDelivery, replayFailed, sendPing } from "../receivers/deliveries.ts";
+import { findReceiver, type ReceiverNoun } from "../receivers/receivers.ts";
 import type { Services } from "../services.ts";
-import { findDelivery, listDeliveries, presentDeliveries, replayDelivery, replayFailed, sendPing } from "../webhooks/deliveries.ts";
-import { findReceiver, type ReceiverNoun } from "../webhooks/receivers.ts";
-import { requireKey } from "./authenticate.ts";
-import { operation } from "./operation.ts";
-import type { TypedApp } from "./typed-app.ts";
 
 const ById = z.object({ id: z.string() });
 const ByDelivery = z.object({ id: z.string(), delivery_id: z.string() });

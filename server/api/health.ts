@@ -1,11 +1,11 @@
 import { Problem } from "@periscan/contract/problem.ts";
 import { sql } from "drizzle-orm";
 import { z } from "zod";
-import { ApiError } from "../api-error.ts";
-import { renderMetrics } from "../metrics.ts";
+import { ApiError } from "../errors/api-error.ts";
+import { requireMetricsToken } from "../http/authenticate.ts";
+import { renderMetrics } from "../http/metrics.ts";
+import type { TypedApp } from "../http/typed-app.ts";
 import type { Services } from "../services.ts";
-import { requireMetricsToken } from "./authenticate.ts";
-import type { TypedApp } from "./typed-app.ts";
 
 const Health = z.object({ status: z.literal("ok") });
 

@@ -5,9 +5,9 @@ import { connect } from "node:net";
 import type { Scan } from "@periscan/contract/scan.ts";
 import Fastify from "fastify";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { answerFile } from "../http/send-file.ts";
 import { maxFiltersBytes } from "../page.ts";
 import { claimSome, finishTask, getScan, startScan, startTestServer, type TestServer, tcpOutcome } from "../testing/start-test-server.ts";
-import { answerFile } from "./send-file.ts";
 
 let server: TestServer;
 let scan: Scan;

@@ -2,17 +2,17 @@ import multipart from "@fastify/multipart";
 import { Scan } from "@periscan/contract/scan.ts";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
-import { ApiError } from "../api-error.ts";
-import { answerOnce, OnceHeaders } from "../idempotency/answer-once.ts";
+import { ApiError } from "../errors/api-error.ts";
+import { answerOnce, OnceHeaders } from "../http/answer-once.ts";
+import { requireKey } from "../http/authenticate.ts";
+import { readsForm, requireForm } from "../http/multipart-form.ts";
+import { operation } from "../http/operation.ts";
+import type { TypedApp } from "../http/typed-app.ts";
 import { createImportIn, type StoredFile, storeUpload } from "../imports/create-import.ts";
-import { importName } from "../imports/import-file.ts";
 import { type ImportFields, ImportForm, readImportForm } from "../imports/read-import-form.ts";
-import { presentScans, shownAlone } from "../scans/present-scan.ts";
+import { importName } from "../outcomes/import-file.ts";
+import { presentScans, shownAlone } from "../present/present-scan.ts";
 import type { Services } from "../services.ts";
-import { requireKey } from "./authenticate.ts";
-import { readsForm, requireForm } from "./multipart-form.ts";
-import { operation } from "./operation.ts";
-import type { TypedApp } from "./typed-app.ts";
 
 const One = z.object({ data: Scan });
 

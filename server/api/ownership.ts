@@ -1,13 +1,13 @@
 import { Ownership } from "@periscan/contract/ownership.ts";
 import { z } from "zod";
-import { ApiError } from "../api-error.ts";
+import { ApiError } from "../errors/api-error.ts";
+import { requireKey } from "../http/authenticate.ts";
+import { operation } from "../http/operation.ts";
+import type { TypedApp } from "../http/typed-app.ts";
 import { beginOwnership, describeOwnership, verifyOwnership } from "../ownership/ownership-rows.ts";
 import { readClock } from "../schedules/schedule-rows.ts";
 import type { Services } from "../services.ts";
 import { requireTarget } from "../targets/target-rows.ts";
-import { requireKey } from "./authenticate.ts";
-import { operation } from "./operation.ts";
-import type { TypedApp } from "./typed-app.ts";
 
 const ById = z.object({ id: z.string() });
 const Query = z.strictObject({

@@ -1,14 +1,14 @@
 import type { Notification } from "@periscan/contract/notification.ts";
 import type { Webhook } from "@periscan/contract/webhook.ts";
 import { z } from "zod";
+import { requireKey } from "../http/authenticate.ts";
+import { operation } from "../http/operation.ts";
+import type { TypedApp } from "../http/typed-app.ts";
 import { makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
+import { deleteReceiver, findReceiver, listReceivers, type ReceiverNoun } from "../receivers/receivers.ts";
+import type { ReceiverRow } from "../receivers/try-delivery.ts";
 import type { Services } from "../services.ts";
-import { deleteReceiver, findReceiver, listReceivers, type ReceiverNoun } from "../webhooks/receivers.ts";
-import type { ReceiverRow } from "../webhooks/try-delivery.ts";
-import { requireKey } from "./authenticate.ts";
 import { addDeliveryRoutes } from "./deliveries.ts";
-import { operation } from "./operation.ts";
-import type { TypedApp } from "./typed-app.ts";
 
 interface Shape<Shown> {
   noun: ReceiverNoun;

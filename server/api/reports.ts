@@ -2,19 +2,19 @@ import { NewReport, Report, ReportFormat, ReportState } from "@periscan/contract
 import { and, desc, eq, inArray, lt } from "drizzle-orm";
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
-import { ApiError, notFound } from "../api-error.ts";
 import { isOneOf } from "../db/is-one-of.ts";
 import { lookTogether } from "../db/look-together.ts";
 import { report } from "../db/schema.ts";
-import { answerOnce, OnceHeaders } from "../idempotency/answer-once.ts";
+import { reportFile } from "../documents/make-report.ts";
+import { ApiError, notFound } from "../errors/api-error.ts";
+import { answerOnce, OnceHeaders } from "../http/answer-once.ts";
+import { requireKey } from "../http/authenticate.ts";
+import { fileOperation, operation } from "../http/operation.ts";
+import { sendFile, waitFor } from "../http/send-file.ts";
+import type { TypedApp } from "../http/typed-app.ts";
 import { fillPageById, filtersQuery, isId, pageOf, pageQuery, readPageToken } from "../page.ts";
 import { createReportIn } from "../reports/create-report.ts";
-import { reportFile } from "../reports/make-report.ts";
 import type { Services } from "../services.ts";
-import { requireKey } from "./authenticate.ts";
-import { fileOperation, operation } from "./operation.ts";
-import { sendFile, waitFor } from "./send-file.ts";
-import type { TypedApp } from "./typed-app.ts";
 
 /** A request waits so long for a report that is being made. */
 const waitSeconds = 20;

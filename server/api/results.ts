@@ -2,17 +2,17 @@ import { ResultContentType } from "@periscan/contract/scan.ts";
 import { and, eq, ne } from "drizzle-orm";
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
-import { ApiError, notFound } from "../api-error.ts";
 import { isOneOf } from "../db/is-one-of.ts";
 import { lookTogether } from "../db/look-together.ts";
 import { result } from "../db/schema.ts";
+import { makeAgain, resultFile } from "../documents/make-results.ts";
+import { ApiError, notFound } from "../errors/api-error.ts";
+import { requireKey } from "../http/authenticate.ts";
+import { fileOperation } from "../http/operation.ts";
+import { sendFile, waitFor } from "../http/send-file.ts";
+import type { TypedApp } from "../http/typed-app.ts";
 import { isId } from "../page.ts";
-import { makeAgain, resultFile } from "../scans/make-results.ts";
 import type { Services } from "../services.ts";
-import { requireKey } from "./authenticate.ts";
-import { fileOperation } from "./operation.ts";
-import { sendFile, waitFor } from "./send-file.ts";
-import type { TypedApp } from "./typed-app.ts";
 
 /** A request waits so long for a file that is being made. */
 const waitSeconds = 60;

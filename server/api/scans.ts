@@ -1,19 +1,19 @@
 import { NewScan, Scan, ScanState, ScanTarget, ScanType } from "@periscan/contract/scan.ts";
 import { and, desc, eq, inArray, lt } from "drizzle-orm";
 import { z } from "zod";
-import { notFound } from "../api-error.ts";
 import type { Database, Transaction } from "../db/connect.ts";
 import { scan } from "../db/schema.ts";
-import { answerOnce, OnceHeaders } from "../idempotency/answer-once.ts";
+import { notFound } from "../errors/api-error.ts";
+import { answerOnce, OnceHeaders } from "../http/answer-once.ts";
+import { requireKey } from "../http/authenticate.ts";
+import { operation } from "../http/operation.ts";
+import type { TypedApp } from "../http/typed-app.ts";
 import { fillPage, fillPageById, filtersQuery, foreignToken, isId, pageOf, pageQuery, readPageToken } from "../page.ts";
+import { loadTargetPage, type ShownTargetRow } from "../present/load-shown.ts";
+import { presentScans, presentTarget, shownAlone, shownInLists } from "../present/present-scan.ts";
 import { cancelScan } from "../scans/cancel-scan.ts";
 import { createScanIn } from "../scans/create-scan.ts";
-import { loadTargetPage, type ShownTargetRow } from "../scans/load-shown.ts";
-import { presentScans, presentTarget, shownAlone, shownInLists } from "../scans/present-scan.ts";
 import type { Services } from "../services.ts";
-import { requireKey } from "./authenticate.ts";
-import { operation } from "./operation.ts";
-import type { TypedApp } from "./typed-app.ts";
 
 const One = z.object({ data: Scan });
 const ById = z.object({ id: z.string() });

@@ -2,13 +2,13 @@ import { NewSource, Source } from "@periscan/contract/source.ts";
 import { and, eq, gt } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
 import { z } from "zod";
-import { notFound } from "../api-error.ts";
 import { source } from "../db/schema.ts";
+import { notFound } from "../errors/api-error.ts";
+import { requireKey } from "../http/authenticate.ts";
+import { operation } from "../http/operation.ts";
+import type { TypedApp } from "../http/typed-app.ts";
 import { isId, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
 import type { Services } from "../services.ts";
-import { requireKey } from "./authenticate.ts";
-import { operation } from "./operation.ts";
-import type { TypedApp } from "./typed-app.ts";
 
 const One = z.object({ data: Source });
 const ById = z.object({ id: z.string() });

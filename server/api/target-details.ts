@@ -5,12 +5,12 @@ import { and, eq, gt, inArray } from "drizzle-orm";
 import { z } from "zod";
 import { isOneOf } from "../db/is-one-of.ts";
 import { observation } from "../db/schema.ts";
+import { requireKey } from "../http/authenticate.ts";
+import { operation } from "../http/operation.ts";
+import type { TypedApp } from "../http/typed-app.ts";
 import { fillPageById, filtersQuery, pageOf, pageQuery, readPageToken } from "../page.ts";
 import type { Services } from "../services.ts";
 import { requireTarget } from "../targets/target-rows.ts";
-import { requireKey } from "./authenticate.ts";
-import { operation } from "./operation.ts";
-import type { TypedApp } from "./typed-app.ts";
 
 const ById = z.object({ id: z.string() });
 const ObservationKind = z.enum(Observation.options.map((option) => option.shape.kind.value));

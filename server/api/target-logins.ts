@@ -1,17 +1,17 @@
 import { KnownTargetLogin, TargetLogin } from "@periscan/contract/target.ts";
 import { eq } from "drizzle-orm";
 import { z } from "zod";
-import { notFound } from "../api-error.ts";
 import { targetLogin } from "../db/schema.ts";
+import { notFound } from "../errors/api-error.ts";
+import { requireKey } from "../http/authenticate.ts";
+import { readsForm, requireForm } from "../http/multipart-form.ts";
+import { operation } from "../http/operation.ts";
+import type { TypedApp } from "../http/typed-app.ts";
 import type { Services } from "../services.ts";
 import { readRecording } from "../targets/read-recording.ts";
-import { RecordingForm, readRecordingForm } from "../targets/read-recording-form.ts";
 import { presentLogin, saveLogin } from "../targets/target-login.ts";
 import { requireTarget } from "../targets/target-rows.ts";
-import { requireKey } from "./authenticate.ts";
-import { readsForm, requireForm } from "./multipart-form.ts";
-import { operation } from "./operation.ts";
-import type { TypedApp } from "./typed-app.ts";
+import { RecordingForm, readRecordingForm } from "./read-recording-form.ts";
 
 const ById = z.object({ id: z.string() });
 /** The value is never given out again. */

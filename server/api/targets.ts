@@ -1,16 +1,16 @@
 import { NewTarget, Target, TargetUpdate } from "@periscan/contract/target.ts";
 import { and, eq } from "drizzle-orm";
 import { z } from "zod";
-import { notFound } from "../api-error.ts";
 import { target } from "../db/schema.ts";
+import { notFound } from "../errors/api-error.ts";
+import { requireKey } from "../http/authenticate.ts";
+import { operation } from "../http/operation.ts";
+import type { TypedApp } from "../http/typed-app.ts";
 import { filtersQuery, isId, makePage, pageOf, pageQuery, readPageToken } from "../page.ts";
 import type { Services } from "../services.ts";
 import { listTargets } from "../targets/list-targets.ts";
 import { readTarget, requireChange } from "../targets/read-targets.ts";
 import { addTarget, type TargetRow } from "../targets/target-rows.ts";
-import { requireKey } from "./authenticate.ts";
-import { operation } from "./operation.ts";
-import type { TypedApp } from "./typed-app.ts";
 
 const One = z.object({ data: Target });
 const ById = z.object({ id: z.string() });

@@ -1,12 +1,12 @@
 import { type Delivery, defaultEventTypes, type Webhook, type WebhookWithSecret } from "@periscan/contract/webhook.ts";
 import { sql } from "drizzle-orm";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { sign } from "../receivers/sign.ts";
 import { startServer } from "../start-server.ts";
 import { openDispatcher, type TestDispatcher } from "../testing/open-dispatcher.ts";
 import { startReceiver, type TestReceiver } from "../testing/start-receiver.ts";
 import { startTestServer, type TestServer } from "../testing/start-test-server.ts";
 import { webhookCalls } from "../testing/webhook-calls.ts";
-import { sign } from "../webhooks/sign.ts";
 
 let server: TestServer;
 let dispatcher: TestDispatcher;

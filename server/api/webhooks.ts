@@ -1,15 +1,15 @@
 import { defaultEventTypes, NewWebhook, SecretRotation, Webhook, WebhookUpdate, WebhookWithSecret } from "@periscan/contract/webhook.ts";
 import { v7 as uuidv7 } from "uuid";
 import { z } from "zod";
+import { requireKey } from "../http/authenticate.ts";
+import { operation } from "../http/operation.ts";
+import type { TypedApp } from "../http/typed-app.ts";
+import { encryptDestination, encryptSecret, makeSigningSecret, readDestination } from "../receivers/receiver-secrets.ts";
+import { checkUrl, findReceiver, insertReceiver, presentState, updateReceiver } from "../receivers/receivers.ts";
+import { rotateSecret } from "../receivers/rotate-secret.ts";
+import type { ReceiverRow } from "../receivers/try-delivery.ts";
 import type { Services } from "../services.ts";
-import { encryptDestination, encryptSecret, makeSigningSecret, readDestination } from "../webhooks/receiver-secrets.ts";
-import { checkUrl, findReceiver, insertReceiver, presentState, updateReceiver } from "../webhooks/receivers.ts";
-import { rotateSecret } from "../webhooks/rotate-secret.ts";
-import type { ReceiverRow } from "../webhooks/try-delivery.ts";
-import { requireKey } from "./authenticate.ts";
-import { operation } from "./operation.ts";
 import { addReceiverRoutes } from "./receivers.ts";
-import type { TypedApp } from "./typed-app.ts";
 
 const noun = "webhook";
 const tag = "webhooks";

@@ -4,14 +4,14 @@ import type { ScanType } from "@periscan/contract/scan.ts";
 import { parseTarget } from "@periscan/contract/target-syntax.ts";
 import { and, eq, min, sql } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
-import { ApiError, notFound } from "../api-error.ts";
 import type { Transaction } from "../db/connect.ts";
 import { importFile, scan, source, task } from "../db/schema.ts";
+import { ApiError, notFound } from "../errors/api-error.ts";
+import { recordScanEvent } from "../events/record-scan-event.ts";
+import { importName, importType } from "../outcomes/import-file.ts";
 import { isId } from "../page.ts";
 import { queuedHours } from "../scans/create-scan.ts";
 import type { Services } from "../services.ts";
-import { recordScanEvent } from "../webhooks/record-scan-event.ts";
-import { importName, importType } from "./import-file.ts";
 import { type ImportFields, tooLarge } from "./read-import-form.ts";
 
 /** A file that lies in the store and that no scan has yet. */

@@ -10,9 +10,9 @@ import pg from "pg";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openWorkspaces } from "../limits/workspaces.ts";
-import { leaseSeconds } from "../scans/claim-task.ts";
+import { presentImport } from "../present/describe-import.ts";
+import { leaseSeconds } from "../tasks/claim-task.ts";
 import { claimSome, finishTask, getScan, startScan, startTestServer, type TestServer, tcpOutcome } from "../testing/start-test-server.ts";
-import { presentImport } from "./describe-import.ts";
 
 let server: TestServer;
 let source: Source;

@@ -3,8 +3,8 @@ import type { MultipartFile } from "@fastify/multipart";
 import { ScanType } from "@periscan/contract/scan.ts";
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
-import { explainFormError } from "../api/multipart-form.ts";
-import { ApiError } from "../api-error.ts";
+import { ApiError } from "../errors/api-error.ts";
+import { explainFormError } from "../http/multipart-form.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {

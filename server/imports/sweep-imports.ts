@@ -1,9 +1,9 @@
 import { basename } from "node:path";
 import { inArray } from "drizzle-orm";
 import { importFile } from "../db/schema.ts";
+import { importFolder } from "../outcomes/import-file.ts";
 import { isId } from "../page.ts";
 import type { Services } from "../services.ts";
-import { importFolder } from "./import-file.ts";
 
 /** An upload that still comes changes its file all the time, and one that is whole has its scan a moment later. */
 const sweptAfterHours = 1;

@@ -1,6 +1,6 @@
+import { createAddressGuard } from "../access/address-guard.ts";
+import { SettingsError } from "../errors/settings-error.ts";
 import type { Services } from "../services.ts";
-import { SettingsError } from "../settings-error.ts";
-import { createAddressGuard } from "./address-guard.ts";
 
 /** What the operator may set; each has an environment variable, which holds where it is not given. */
 export interface LimitSettings {

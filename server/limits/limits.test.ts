@@ -2,10 +2,10 @@ import type { Scan } from "@periscan/contract/scan.ts";
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createScan } from "../scans/create-scan.ts";
-import { reapTasks } from "../scans/reap.ts";
+import { releaseScans } from "../scans/release-scans.ts";
+import { reapTasks } from "../tasks/reap.ts";
 import { type OpenServices, openServices } from "../testing/open-services.ts";
 import { type Answer, claim, claimSome, finishTask, getScan, startScan, startTestServer, type TestServer, tcpOutcome } from "../testing/start-test-server.ts";
-import { releaseScans } from "./release-scans.ts";
 import { openWorkspaces, type WorkspaceLimits, type Workspaces } from "./workspaces.ts";
 
 let server: TestServer;

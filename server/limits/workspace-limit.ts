@@ -1,7 +1,7 @@
 import { and, eq, sql } from "drizzle-orm";
-import { ApiError } from "../api-error.ts";
 import type { Database, Transaction } from "../db/connect.ts";
 import { scan, target, workspaceLimit } from "../db/schema.ts";
+import { ApiError } from "../errors/api-error.ts";
 
 type LimitRow = typeof workspaceLimit.$inferSelect;
 

@@ -1,5 +1,5 @@
 import { createTransport } from "nodemailer";
-import { SettingsError } from "../settings-error.ts";
+import { SettingsError } from "../errors/settings-error.ts";
 
 export interface Mail {
   to: string[];

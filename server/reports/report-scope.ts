@@ -1,9 +1,9 @@
 import type { NewReport, TargetsFilter } from "@periscan/contract/report.ts";
 import type { RiskFilters } from "@periscan/contract/risk-filters.ts";
 import { and, arrayOverlaps, eq, inArray, type SQL } from "drizzle-orm";
-import { ApiError, notFound } from "../api-error.ts";
 import type { Database, Transaction } from "../db/connect.ts";
 import { type report, target } from "../db/schema.ts";
+import { ApiError, notFound } from "../errors/api-error.ts";
 import { isId } from "../page.ts";
 import { canonicalTexts } from "../targets/read-targets.ts";
 

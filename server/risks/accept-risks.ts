@@ -3,12 +3,12 @@ import { maxRisksAtOnce } from "@periscan/contract/acceptance.ts";
 import type { RiskFilters } from "@periscan/contract/risk-filters.ts";
 import { and, eq, inArray, sql } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
-import { ApiError, notFound } from "../api-error.ts";
 import type { Database, Transaction } from "../db/connect.ts";
 import { risk } from "../db/schema.ts";
+import { ApiError, notFound } from "../errors/api-error.ts";
+import { recordRiskUpdates } from "../events/record-risk-events.ts";
 import { isId } from "../page.ts";
-import { recordRiskUpdates } from "../webhooks/record-risk-events.ts";
-import { findRiskIds } from "./find-risk-ids.ts";
+import { findRiskIds } from "./list/find-risk-ids.ts";
 
 /** Whose decision it is, and on what. */
 interface Request {

@@ -1,5 +1,5 @@
+import type { RiskRow } from "../present/present-risk.ts";
 import { showText } from "../render/show-text.ts";
-import type { RiskRow } from "./present-risk.ts";
 
 const columns = [
   "id",

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Acceptance, ThreatLevel } from "@periscan/contract/risk.ts";
-import type { RiskRow } from "./present-risk.ts";
+import type { RiskRow } from "../present/present-risk.ts";
 
 // SARIF 2.1.0: https://docs.oasis-open.org/sarif/sarif/v2.1.0/. The results come before the rules, so that both can be written while they
 // are read; the order of a JSON object's members means nothing.

@@ -3,13 +3,13 @@ import { isFinalState, type NewScan, type Scan, type ScanType } from "@periscan/
 import type { NewSource } from "@periscan/contract/source.ts";
 import type { KnownTargetLogin, NewTarget, TargetLogin, TargetUpdate } from "@periscan/contract/target.ts";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { answerFile } from "../api/send-file.ts";
-import { ApiError, notFound } from "../api-error.ts";
+import { readRecordingForm } from "../api/read-recording-form.ts";
+import { ApiError, notFound } from "../errors/api-error.ts";
+import { answerFile } from "../http/send-file.ts";
 import { readImportTarget } from "../imports/create-import.ts";
 import { readImportForm, tooLarge } from "../imports/read-import-form.ts";
 import { readNewScan } from "../scans/create-scan.ts";
 import { readRecording } from "../targets/read-recording.ts";
-import { readRecordingForm } from "../targets/read-recording-form.ts";
 import { canonicalTexts, readTarget, requireChange } from "../targets/read-targets.ts";
 import { makeSamplePage } from "./sample-page.ts";
 import { askForSampleReport, findSampleReport, sampleReports } from "./sample-reports.ts";

@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import { findEngine } from "@periscan/engines/registry.ts";
-import type { FixedFile } from "../api/send-file.ts";
+import type { FixedFile } from "../http/send-file.ts";
 import { renderResult } from "../render/render-result.ts";
 import { readNative } from "./engine-samples.ts";
 import { makeOnce } from "./make-once.ts";

@@ -3,7 +3,7 @@ import type { Scan, ScanTarget, TargetCounts } from "@periscan/contract/scan.ts"
 import type { DocumentRisk, ScanDocument } from "@periscan/contract/scan-document.ts";
 import type { Engine } from "@periscan/engines/kit/engine.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
-import { listGaps, summarise } from "../scans/load-scan-document.ts";
+import { listGaps, summarise } from "../documents/load-scan-document.ts";
 import { type EngineSample, engineSamples } from "./engine-samples.ts";
 import { sampleId, sampleTime } from "./sample-facts.ts";
 import { sampleRisks } from "./sample-risks.ts";

@@ -1,10 +1,10 @@
 import { isFinalState, type ScanState } from "@periscan/contract/scan.ts";
 import { and, eq, isNull, ne, sql } from "drizzle-orm";
-import { ApiError, notFound } from "../api-error.ts";
 import { scan, scanTarget, task } from "../db/schema.ts";
+import { ApiError, notFound } from "../errors/api-error.ts";
+import { finishScan } from "../outcomes/finish-scan.ts";
 import { isId } from "../page.ts";
 import type { Services } from "../services.ts";
-import { finishScan } from "./finish-scan.ts";
 
 const message = "The scan was cancelled.";
 

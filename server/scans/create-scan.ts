@@ -6,19 +6,19 @@ import { findEngine } from "@periscan/engines/registry.ts";
 import { sql } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
 import type { z } from "zod";
-import { ApiError } from "../api-error.ts";
 import type { Transaction } from "../db/connect.ts";
 import { scan, task } from "../db/schema.ts";
+import { ApiError } from "../errors/api-error.ts";
+import { recordScanEvent } from "../events/record-scan-event.ts";
 import { type Admission, admitScan } from "../limits/workspace-limit.ts";
+import { finishScan } from "../outcomes/finish-scan.ts";
 import { findUnproven } from "../ownership/ownership-rows.ts";
 import { targetPolicyOf } from "../ownership/ownership-settings.ts";
+import { countTargets } from "../present/count-targets.ts";
 import type { Services } from "../services.ts";
 import { checkTarget, readTargets } from "../targets/read-targets.ts";
 import { findTargetsWithoutLogin } from "../targets/target-login.ts";
 import { describeTooMany, ensureTargets, findRequestedTargets, type TargetRow } from "../targets/target-rows.ts";
-import { recordScanEvent } from "../webhooks/record-scan-event.ts";
-import { countTargets } from "./count-targets.ts";
-import { finishScan } from "./finish-scan.ts";
 
 /** A task that no worker took by then is ended with that reason. */
 export const queuedHours = 24;

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import type { ApiError } from "../api-error.ts";
+import type { ApiError } from "../errors/api-error.ts";
 import { lastOccurrence, nextOccurrence, nextOccurrences, readRecurrence } from "./recurrence.ts";
 import { fromWallTime, isTimeZone, toWallTime } from "./zone-clock.ts";
 

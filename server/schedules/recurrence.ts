@@ -1,6 +1,6 @@
 import { minScheduleMinutes, type ScheduleUpdate } from "@periscan/contract/schedule.ts";
 import { Cron } from "croner";
-import { ApiError } from "../api-error.ts";
+import { ApiError } from "../errors/api-error.ts";
 import { fromWallTime, isTimeZone, toWallTime } from "./zone-clock.ts";
 
 /** When a schedule is due. `cron` has five fields, read on the clock of `timeZone`. */

@@ -1,9 +1,9 @@
 import { and, eq, inArray, isNotNull, isNull, lte, sql } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
-import { ApiError } from "../api-error.ts";
 import type { Transaction } from "../db/connect.ts";
 import { scan, schedule, scheduleRun } from "../db/schema.ts";
-import { isPassing } from "../handle-error.ts";
+import { ApiError } from "../errors/api-error.ts";
+import { isPassing } from "../http/handle-error.ts";
 import { createScanIn } from "../scans/create-scan.ts";
 import type { Services } from "../services.ts";
 import { lastOccurrence, nextOccurrence } from "./recurrence.ts";

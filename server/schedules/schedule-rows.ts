@@ -3,9 +3,9 @@ import type { NewSchedule, Schedule, ScheduleUpdate } from "@periscan/contract/s
 import { findEngine } from "@periscan/engines/registry.ts";
 import { and, eq, inArray, sql } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
-import { ApiError, notFound } from "../api-error.ts";
 import type { Database, Transaction } from "../db/connect.ts";
 import { schedule, scheduleRun, target } from "../db/schema.ts";
+import { ApiError, notFound } from "../errors/api-error.ts";
 import { isId } from "../page.ts";
 import { readOptions } from "../scans/create-scan.ts";
 import { readTargets } from "../targets/read-targets.ts";

@@ -1,7 +1,7 @@
 import { Recording, type RecordingStep, recordingCommands } from "@periscan/contract/recording.ts";
 import { parseTarget } from "@periscan/contract/target-syntax.ts";
 import { z } from "zod";
-import { ApiError } from "../api-error.ts";
+import { ApiError } from "../errors/api-error.ts";
 
 export const maxRecordingBytes = 1024 ** 2;
 

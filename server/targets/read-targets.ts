@@ -3,7 +3,7 @@ import type { TargetUpdate } from "@periscan/contract/target.ts";
 import { refuseAddress, refuseName, type TargetPolicy } from "@periscan/contract/target-policy.ts";
 import { type ParsedTarget, parseAddress, parseTarget } from "@periscan/contract/target-syntax.ts";
 import type { Engine } from "@periscan/engines/kit/engine.ts";
-import { ApiError } from "../api-error.ts";
+import { ApiError } from "../errors/api-error.ts";
 
 /** The canonical texts of what a client named, blocks expanded, each once. Throws an ApiError that names the entry at fault. */
 export function readTargets(inputs: string[]): string[] {

@@ -1,7 +1,7 @@
 import type { KnownTargetLogin } from "@periscan/contract/target.ts";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openSecrets } from "../secrets.ts";
+import { openSecrets } from "../access/secrets.ts";
 import { claim, startScan, startTestServer, type TestServer } from "../testing/start-test-server.ts";
 
 let server: TestServer;

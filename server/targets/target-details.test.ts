@@ -5,7 +5,7 @@ import type { Scan } from "@periscan/contract/scan.ts";
 import type { TargetObservation } from "@periscan/contract/target.ts";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openSecrets } from "../secrets.ts";
+import { openSecrets } from "../access/secrets.ts";
 import { claimSome, finishTask, getScan, startScan, startTestServer, type TestServer, tcpOutcome } from "../testing/start-test-server.ts";
 
 let server: TestServer;

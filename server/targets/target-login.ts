@@ -2,10 +2,10 @@ import { Recording } from "@periscan/contract/recording.ts";
 import type { KnownTargetLogin, RecordedLogin, TargetLogin } from "@periscan/contract/target.ts";
 import type { Engine } from "@periscan/engines/kit/engine.ts";
 import { sql } from "drizzle-orm";
+import type { Secrets } from "../access/secrets.ts";
 import type { Database, Transaction } from "../db/connect.ts";
 import { isOneOf } from "../db/is-one-of.ts";
 import { targetLogin } from "../db/schema.ts";
-import type { Secrets } from "../secrets.ts";
 
 type LoginRow = typeof targetLogin.$inferSelect;
 

@@ -1,10 +1,10 @@
 import { maxTargetsPerScan } from "@periscan/contract/scan.ts";
 import { and, arrayOverlaps, eq, or, sql } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
-import { ApiError, notFound } from "../api-error.ts";
 import type { Database, Transaction } from "../db/connect.ts";
 import { isOneOf } from "../db/is-one-of.ts";
 import { target } from "../db/schema.ts";
+import { ApiError, notFound } from "../errors/api-error.ts";
 import { checkTargetAllowance } from "../limits/workspace-limit.ts";
 import { isId } from "../page.ts";
 

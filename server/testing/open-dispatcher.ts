@@ -1,10 +1,10 @@
 import pino from "pino";
+import { openSecrets } from "../access/secrets.ts";
 import { connect } from "../db/connect.ts";
 import { openMailer } from "../outgoing/mailer.ts";
 import type { OutgoingPolicy } from "../outgoing/outgoing-policy.ts";
-import { openSecrets } from "../secrets.ts";
+import { createDispatcher } from "../receivers/create-dispatcher.ts";
 import type { Services } from "../services.ts";
-import { createDispatcher } from "../webhooks/create-dispatcher.ts";
 import type { TestServer } from "./start-test-server.ts";
 
 /** Receivers of tests stand on loopback, without TLS. */

@@ -1,17 +1,17 @@
 import { join } from "node:path";
 import pino from "pino";
+import { openSecrets } from "../access/secrets.ts";
 import { connect } from "../db/connect.ts";
-import { createFileStore } from "../file-store.ts";
-import { readHttpSettings } from "../http-settings.ts";
+import { createFileStore } from "../files/file-store.ts";
+import { readHttpSettings } from "../http/http-settings.ts";
 import { readLimitSettings } from "../limits/limit-settings.ts";
 import { openMailer } from "../outgoing/mailer.ts";
 import { readOutgoingPolicy } from "../outgoing/outgoing-policy.ts";
 import { readOwnershipSettings } from "../ownership/ownership-settings.ts";
 import { startQueue } from "../queue/start-queue.ts";
-import { createTaskPicker } from "../scans/pick-task.ts";
-import { createTaskBell } from "../scans/task-bell.ts";
-import { openSecrets } from "../secrets.ts";
+import { createTaskBell } from "../queue/task-bell.ts";
 import type { Services } from "../services.ts";
+import { createTaskPicker } from "../tasks/pick-task.ts";
 
 export interface OpenServices extends Services, AsyncDisposable {}
 

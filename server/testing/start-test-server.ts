@@ -5,8 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Outcome } from "@periscan/contract/outcome.ts";
 import type { Scan, ScanType } from "@periscan/contract/scan.ts";
 import type { Task } from "@periscan/contract/worker-protocol.ts";
+import { openKeys } from "../access/keys.ts";
 import { startEmbeddedPostgres } from "../db/embedded-postgres.ts";
-import { openKeys } from "../keys.ts";
 import { type ServerSettings, startServer } from "../start-server.ts";
 
 export interface Answer<T> {

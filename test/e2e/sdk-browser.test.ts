@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
+import { sign } from "../../server/receivers/sign.ts";
 import { keepWorking, startTestServer } from "../../server/testing/start-test-server.ts";
-import { sign } from "../../server/webhooks/sign.ts";
 import { findBrowser } from "../../worker/login/find-browser.ts";
 import { installSdk } from "../install-sdk.ts";
 

@@ -1,0 +1,41 @@
+import { and, eq, sql } from "drizzle-orm";
+import type { Transaction } from "../db/connect.ts";
+import { scan, task } from "../db/schema.ts";
+import { countOpenScans, lockLimits } from "../limits/workspace-limit.ts";
+import type { Services } from "../services.ts";
+import { queuedHours } from "./create-scan.ts";
+
+/**
+ * Lets the scans that wait begin, oldest first, as many as each workspace's limit has room for. Safe in any number of servers at once: the
+ * workspace's limit is locked. Answers how many began.
+ */
+export async function releaseScans(services: Services): Promise<number> {
+  const { rows } = await services.db.execute<{ workspace_id: string }>(sql`select distinct workspace_id from scan where is_held and state = 'QUEUED'`);
+  let released = 0;
+  for (const { workspace_id } of rows) {
+    while (await services.db.transaction((tx) => releaseOne(tx, workspace_id))) released += 1;
+  }
+  if (released > 0) services.bell.ring();
+  return released;
+}
+
+async function releaseOne(tx: Transaction, workspaceId: string): Promise<boolean> {
+  const limits = await lockLimits(tx, workspaceId);
+  const limit = limits?.concurrentScans ?? null;
+  if (limit !== null && (await countOpenScans(tx, workspaceId)).active >= limit) return false;
+  // One that is locked is being cancelled, which does not wait for us: the next of them has its turn.
+  const [next] = await tx
+    .select({ id: scan.id })
+    .from(scan)
+    .where(and(eq(scan.workspaceId, workspaceId), eq(scan.isHeld, true), sql`${scan.state} in ('QUEUED', 'RUNNING')`))
+    .orderBy(scan.id)
+    .limit(1)
+    .for("update", { skipLocked: true });
+  if (!next) return false;
+  await tx.update(scan).set({ isHeld: false }).where(eq(scan.id, next.id));
+  await tx
+    .update(task)
+    .set({ state: "queued", queuedUntil: sql`now() + make_interval(hours => ${queuedHours})`, availableAt: sql`now()` })
+    .where(and(eq(task.scanId, next.id), eq(task.state, "held")));
+  return true;
+}
