@@ -29,10 +29,10 @@ import { releaseScans } from "./scans/release-scans.ts";
 import { runDueSchedules } from "./schedules/run-due.ts";
 import { readClock } from "./schedules/schedule-rows.ts";
 import type { Services } from "./services.ts";
-import { leaseSeconds } from "./tasks/claim-task.ts";
 import { createTaskPicker } from "./tasks/pick-task.ts";
 import { reapTasks } from "./tasks/reap.ts";
 import { createEngineReaper } from "./tasks/reap-engines.ts";
+import { leaseSeconds } from "./tasks/task-rows.ts";
 
 export interface ServerSettings extends LimitSettings {
   databaseUrl: string;

@@ -1,11 +1,11 @@
 import type { ImportCounts } from "@periscan/contract/import-counts.ts";
 import type { NotificationFilter } from "@periscan/contract/notification.ts";
-import type { Observation } from "@periscan/contract/outcome.ts";
+import type { Observation, OutcomeKind } from "@periscan/contract/outcome.ts";
 import type { OwnershipLook, OwnershipState, OwnershipWay } from "@periscan/contract/ownership.ts";
 import type { ReportFormat, ReportState, TargetsFilter } from "@periscan/contract/report.ts";
 import type { AcceptanceKind, AcceptanceReason } from "@periscan/contract/risk.ts";
 import type { RiskFilters } from "@periscan/contract/risk-filters.ts";
-import type { EngineContent, RiskCounts, ScanType, TargetCounts } from "@periscan/contract/scan.ts";
+import type { EngineContent, RiskCounts, ScanState, ScanType, TargetCounts } from "@periscan/contract/scan.ts";
 import type { Schedule, ScheduleRunState } from "@periscan/contract/schedule.ts";
 import type { KnownTargetLogin } from "@periscan/contract/target.ts";
 import { sql } from "drizzle-orm";
@@ -214,7 +214,7 @@ export const scan = pgTable(
       .notNull()
       .references(() => workspace.id),
     type: text("type").$type<ScanType>().notNull(),
-    state: text("state").notNull(),
+    state: text("state").$type<ScanState>().notNull(),
     options: jsonb("options").notNull(),
     useAuthentication: boolean("use_authentication").notNull().default(false),
     /** The schedule that made it; kept when that is deleted. */
@@ -265,10 +265,15 @@ export const importFile = pgTable(
   (table) => [index("import_file_sha256").on(table.sha256)],
 );
 
+/** `held` waits for another scan of the workspace, `queued` for a worker, `running` is with a worker, `ended` is final. */
+export type TaskState = "held" | "queued" | "running" | "ended";
+
+/** A task scans, or reads a file. */
+export type TaskType = ScanType | "IMPORT";
+
 /**
  * A part of a scan that one worker runs at a time; these rows are the queue. `type` is the scan's, or IMPORT where a file is read, which every
- * worker can. `attempt` fences: what comes with an older number is refused.
- * States: `held` (its scan is), `queued`, `running`, `ended`.
+ * worker can. `attempt` fences: what comes with an older number is refused. Only server/tasks/task-rows.ts writes these rows.
  */
 export const task = pgTable(
   "task",
@@ -279,8 +284,8 @@ export const task = pgTable(
       .references(() => scan.id, { onDelete: "cascade" }),
     /** The scan's, so that the fair order between workspaces is read from the index alone. */
     workspaceId: uuid("workspace_id").notNull(),
-    type: text("type").notNull(),
-    state: text("state").notNull(),
+    type: text("type").$type<TaskType>().notNull(),
+    state: text("state").$type<TaskState>().notNull(),
     attempt: integer("attempt").notNull().default(0),
     /** Attempts in a row that ended without one new outcome. */
     failures: integer("failures").notNull().default(0),
@@ -317,7 +322,7 @@ export const scanTarget = pgTable(
     target: text("target").notNull(),
     ordinal: integer("ordinal").notNull(),
     taskId: uuid("task_id").references(() => task.id, { onDelete: "cascade" }),
-    kind: text("kind"),
+    kind: text("kind").$type<OutcomeKind>(),
     reason: text("reason"),
     resolvedTarget: text("resolved_target"),
     coverage: jsonb("coverage"),

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { createFileStore } from "./files/file-store.ts";
+import { createFileStore } from "./file-store.ts";
 
 test("what a killed process left of a file is swept once nobody has written to it for long; files and live writes stay", async () => {
   const folder = mkdtempSync(join(tmpdir(), "periscan-store-"));

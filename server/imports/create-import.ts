@@ -2,16 +2,16 @@ import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
 import type { ScanType } from "@periscan/contract/scan.ts";
 import { parseTarget } from "@periscan/contract/target-syntax.ts";
-import { and, eq, min, sql } from "drizzle-orm";
+import { and, eq, min } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
 import type { Transaction } from "../db/connect.ts";
-import { importFile, scan, source, task } from "../db/schema.ts";
+import { importFile, scan, source } from "../db/schema.ts";
 import { ApiError, notFound } from "../errors/api-error.ts";
 import { recordScanEvent } from "../events/record-scan-event.ts";
-import { importName, importType } from "../outcomes/import-file.ts";
+import { importName } from "../outcomes/import-file.ts";
 import { isId } from "../page.ts";
-import { queuedHours } from "../scans/create-scan.ts";
 import type { Services } from "../services.ts";
+import { addTasks } from "../tasks/task-rows.ts";
 import { type ImportFields, tooLarge } from "./read-import-form.ts";
 
 /** A file that lies in the store and that no scan has yet. */
@@ -68,8 +68,7 @@ export async function createImportIn(tx: Transaction, { workspaceId, fields, fil
   await tx.insert(scan).values({ id: scanId, workspaceId, type, state: "QUEUED", options: {}, sourceId });
   const receivedAt = await findFirstReceipt(tx, { workspaceId, type, sha256: facts.sha256 });
   await tx.insert(importFile).values({ scanId, ...facts, target, ...(receivedAt ? { receivedAt } : {}) });
-  const queuedUntil = sql`now() + make_interval(hours => ${queuedHours})`;
-  await tx.insert(task).values({ id: uuidv7(), scanId, workspaceId, type: importType, state: "queued", queuedUntil });
+  await addTasks(tx, { scanId, workspaceId, type: "IMPORT", state: "queued", count: 1 });
   await recordScanEvent(tx, scanId, "scan.created");
   return scanId;
 }

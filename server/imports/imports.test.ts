@@ -11,7 +11,7 @@ import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openWorkspaces } from "../limits/workspaces.ts";
 import { presentImport } from "../present/describe-import.ts";
-import { leaseSeconds } from "../tasks/claim-task.ts";
+import { leaseSeconds } from "../tasks/task-rows.ts";
 import { claimSome, finishTask, getScan, startScan, startTestServer, type TestServer, tcpOutcome } from "../testing/start-test-server.ts";
 
 let server: TestServer;

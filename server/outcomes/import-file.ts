@@ -4,9 +4,6 @@ import { importFile } from "../db/schema.ts";
 
 export type ImportFile = typeof importFile.$inferSelect;
 
-/** The type of a task that reads a file; its scan has the type that the file is of. */
-export const importType = "IMPORT";
-
 /** A file of the largest size takes a few minutes. */
 export const importDeadlineSeconds = 3600;
 

@@ -7,7 +7,7 @@ import { sql } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
 import type { z } from "zod";
 import type { Transaction } from "../db/connect.ts";
-import { scan, task } from "../db/schema.ts";
+import { scan } from "../db/schema.ts";
 import { ApiError } from "../errors/api-error.ts";
 import { recordScanEvent } from "../events/record-scan-event.ts";
 import { type Admission, admitScan } from "../limits/workspace-limit.ts";
@@ -19,12 +19,8 @@ import type { Services } from "../services.ts";
 import { checkTarget, readTargets } from "../targets/read-targets.ts";
 import { findTargetsWithoutLogin } from "../targets/target-login.ts";
 import { describeTooMany, ensureTargets, findRequestedTargets, type TargetRow } from "../targets/target-rows.ts";
-
-/** A task that no worker took by then is ended with that reason. */
-export const queuedHours = 24;
-
-/** How long a worker counts as alive after its last claim, which it makes at least every 20 s. */
-export const workerAliveSeconds = 60;
+import { workerAliveSeconds } from "../tasks/living-workers.ts";
+import { addTasks } from "../tasks/task-rows.ts";
 
 /**
  * Accepts a scan: targets, scan and tasks in one transaction. A target that the policy or the engine refuses is skipped with its reason;
@@ -126,10 +122,8 @@ async function insertScan(tx: Transaction, parts: ScanParts): Promise<string> {
   await tx.insert(scan).values({ ...head, state: "QUEUED", isHeld });
 
   const size = Math.max(1, engine.targetsPerTask(wanted.length, options));
-  const taskIds = Array.from({ length: Math.ceil(wanted.length / size) }, () => uuidv7());
-  const queuedUntil = sql`now() + make_interval(hours => ${queuedHours})`;
   const state = isHeld ? "held" : "queued";
-  if (taskIds.length > 0) await tx.insert(task).values(taskIds.map((id) => ({ id, scanId, workspaceId, type: engine.type, state, queuedUntil })));
+  const taskIds = await addTasks(tx, { scanId, workspaceId, type: engine.type, state, count: Math.ceil(wanted.length / size) });
 
   const taskOf = new Map(wanted.map(({ row }, index) => [row.id, taskIds[Math.floor(index / size)]]));
   await insertTargets(

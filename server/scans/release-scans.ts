@@ -1,9 +1,9 @@
 import { and, eq, sql } from "drizzle-orm";
 import type { Transaction } from "../db/connect.ts";
-import { scan, task } from "../db/schema.ts";
+import { scan } from "../db/schema.ts";
 import { countOpenScans, lockLimits } from "../limits/workspace-limit.ts";
 import type { Services } from "../services.ts";
-import { queuedHours } from "./create-scan.ts";
+import { releaseTasks } from "../tasks/task-rows.ts";
 
 /**
  * Lets the scans that wait begin, oldest first, as many as each workspace's limit has room for. Safe in any number of servers at once: the
@@ -33,9 +33,6 @@ async function releaseOne(tx: Transaction, workspaceId: string): Promise<boolean
     .for("update", { skipLocked: true });
   if (!next) return false;
   await tx.update(scan).set({ isHeld: false }).where(eq(scan.id, next.id));
-  await tx
-    .update(task)
-    .set({ state: "queued", queuedUntil: sql`now() + make_interval(hours => ${queuedHours})`, availableAt: sql`now()` })
-    .where(and(eq(task.scanId, next.id), eq(task.state, "held")));
+  await releaseTasks(tx, next.id);
   return true;
 }

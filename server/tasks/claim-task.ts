@@ -9,18 +9,17 @@ import { scan, scanTarget, task, worker } from "../db/schema.ts";
 import { recordScanEvent } from "../events/record-scan-event.ts";
 import type { WorkerIdentity } from "../http/authenticate.ts";
 import { loadKnown } from "../outcomes/apply-observations.ts";
-import { findImportFile, type ImportFile, importDeadlineSeconds, importType } from "../outcomes/import-file.ts";
+import { findImportFile, type ImportFile, importDeadlineSeconds } from "../outcomes/import-file.ts";
 import { targetPolicyOf } from "../ownership/ownership-settings.ts";
 import type { Services } from "../services.ts";
 import { loadLogins } from "../targets/target-login.ts";
 import { closeAttempt } from "./end-attempt.ts";
-import { lockScan, type ScanRow, type TaskRow } from "./lock-attempt.ts";
+import { lockScan, type ScanRow } from "./lock-attempt.ts";
 import type { PickedTask, Wanted } from "./pick-task.ts";
 import { findEarlier } from "./recall-import.ts";
 import { skipUnfit } from "./skip-unfit.ts";
+import { startAttempt, type TaskRow } from "./task-rows.ts";
 
-/** A worker that is silent for longer has lost its task. */
-export const leaseSeconds = 10;
 const heartbeatSeconds = 1.5;
 
 /** Past the deadline the worker has this long to end the attempt itself and say what it has, before the server does. */
@@ -35,8 +34,8 @@ export async function claimTask(services: Services, request: Claim, signal: Abor
   const types: string[] = request.engines.filter(({ ready }) => ready).map(({ type }) => type);
   const fitting: string[] = [...request.fitting];
   // A file is read without its engine.
-  if (request.imports !== undefined) types.push(importType);
-  if (request.imports) fitting.push(importType);
+  if (request.imports !== undefined) types.push("IMPORT");
+  if (request.imports) fitting.push("IMPORT");
   const until = performance.now() + request.wait_seconds * 1000;
   for (;;) {
     const claimed = types.length === 0 ? undefined : await tryClaim(services, { worker: request.worker, types, fitting, signal });
@@ -89,19 +88,7 @@ async function take(tx: Transaction, { services, worker: by, taskId, scanId }: C
   const file = await findImportFile(tx, scanId);
   const isKnown = file !== undefined && (await findEarlier(tx, scanId)) !== undefined;
   const deadline = file ? importDeadlineSeconds : engine.deadlineSeconds(targets.length, owner.options as Record<string, unknown>);
-  const [claimed] = await tx
-    .update(task)
-    .set({
-      state: "running",
-      attempt: sql`attempt + 1`,
-      progress: 0,
-      workerName: by.name,
-      reservedUntil: null,
-      leaseUntil: sql`now() + make_interval(secs => ${leaseSeconds})`,
-      deadlineAt: sql`now() + make_interval(secs => ${deadline + deadlineGraceSeconds})`,
-    })
-    .where(and(eq(task.id, taskId), eq(task.state, "queued")))
-    .returning();
+  const claimed = await startAttempt(tx, taskId, { workerName: by.name, deadlineSeconds: deadline + deadlineGraceSeconds });
   if (!claimed) return undefined;
   if (owner.state === "QUEUED") {
     await tx.update(scan).set({ state: "RUNNING", startedAt: sql`now()` }).where(eq(scan.id, scanId));

@@ -5,17 +5,11 @@ import { cleanText } from "../clean-text.ts";
 import type { Transaction } from "../db/connect.ts";
 import { importFile, scanTarget, task } from "../db/schema.ts";
 import { finishScan } from "../outcomes/finish-scan.ts";
-import { importType } from "../outcomes/import-file.ts";
-import { countTargets } from "../present/count-targets.ts";
-import { queuedHours } from "../scans/create-scan.ts";
+import { skipMissing } from "../outcomes/skip-missing.ts";
 import type { Services } from "../services.ts";
 import { lockAttempt } from "./lock-attempt.ts";
 import { findReader } from "./recall-import.ts";
-
-/** So many attempts in a row may end without one new outcome. */
-const maxFailures = 4;
-
-export type AttemptError = NonNullable<AttemptEnd["error"]>;
+import { endTask, requeueTask, type TaskError } from "./task-rows.ts";
 
 /** Ends an attempt as its worker says. What has no outcome yet goes back to the queue, or is skipped with the reason. Throws 409 once the attempt is over. */
 export async function endAttempt(services: Services, taskId: string, { attempt, error, import: counts }: AttemptEnd): Promise<void> {
@@ -37,19 +31,16 @@ async function keepCounts(tx: Transaction, scanId: string, counts: ImportCounts)
 interface Ending {
   scanId: string;
   taskId: string;
-  error: AttemptError | undefined;
+  error: TaskError | undefined;
 }
 
 /** The same under a lock that the caller holds. True where the task was queued again. */
 export async function closeAttempt(tx: Transaction, boss: Services["boss"], { scanId, taskId, error }: Ending): Promise<boolean> {
   const ending = await findCause(tx, taskId, error);
-  if (ending?.retry && (await requeue(tx, taskId, ending))) return true;
+  if (ending?.retry && (await requeueTask(tx, taskId, ending))) return true;
 
-  await tx
-    .update(task)
-    .set({ state: "ended", leaseUntil: null, errorCode: ending?.code ?? null, errorMessage: ending?.message ?? null })
-    .where(eq(task.id, taskId));
-  if (ending) await skipMissing(tx, { scanId, taskId, message: ending.message });
+  await endTask(tx, taskId, ending);
+  if (ending) await skipMissing(tx, { scanId, taskId }, ending.message);
   const [open] = await tx
     .select({ tasks: count() })
     .from(task)
@@ -59,9 +50,9 @@ export async function closeAttempt(tx: Transaction, boss: Services["boss"], { sc
 }
 
 /** Why something is left to do; undefined where nothing is. What a file still holds only its reader knows: its word is enough. */
-async function findCause(tx: Transaction, taskId: string, error: AttemptError | undefined): Promise<AttemptError | undefined> {
+async function findCause(tx: Transaction, taskId: string, error: TaskError | undefined): Promise<TaskError | undefined> {
   const [row] = await tx.select({ type: task.type }).from(task).where(eq(task.id, taskId));
-  if (row?.type === importType) {
+  if (row?.type === "IMPORT") {
     if (!error) await markRead(tx, taskId);
     return error;
   }
@@ -79,31 +70,4 @@ async function markRead(tx: Transaction, taskId: string): Promise<void> {
 }
 
 /** An engine that ends well must have spoken of every target: silence is never taken for clean. */
-const silence: AttemptError = { code: "engine.silent", message: "The engine ended without a word on this target.", retry: true };
-
-/** False where the task failed too often. The pause grows with each failure. */
-async function requeue(tx: Transaction, taskId: string, error: AttemptError): Promise<boolean> {
-  const rows = await tx
-    .update(task)
-    .set({
-      state: "queued",
-      leaseUntil: null,
-      failures: sql`failures + 1`,
-      // It waits anew: a scan may have run for longer than a task may wait.
-      queuedUntil: sql`now() + make_interval(hours => ${queuedHours})`,
-      availableAt: sql`now() + make_interval(secs => failures)`,
-      errorCode: error.code,
-      errorMessage: error.message,
-    })
-    .where(and(eq(task.id, taskId), sql`failures + 1 < ${maxFailures}`))
-    .returning({ id: task.id });
-  return rows.length > 0;
-}
-
-async function skipMissing(tx: Transaction, { scanId, taskId, message }: { scanId: string; taskId: string; message: string }): Promise<void> {
-  await tx
-    .update(scanTarget)
-    .set({ kind: "skipped", reason: `Not scanned to the end: ${message}`, observedAt: sql`now()` })
-    .where(and(eq(scanTarget.taskId, taskId), isNull(scanTarget.kind)));
-  await countTargets(tx, scanId);
-}
+const silence: TaskError = { code: "engine.silent", message: "The engine ended without a word on this target.", retry: true };

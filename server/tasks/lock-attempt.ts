@@ -1,12 +1,11 @@
 import type { ScanType } from "@periscan/contract/scan.ts";
 import { eq, sql } from "drizzle-orm";
 import type { Transaction } from "../db/connect.ts";
-import { scan, type task } from "../db/schema.ts";
+import { scan } from "../db/schema.ts";
 import { attemptOver } from "../errors/api-error.ts";
 import { isId } from "../page.ts";
 
 export type ScanRow = typeof scan.$inferSelect;
-export type TaskRow = typeof task.$inferSelect;
 
 /** The scan's row is the lock of the scan's life: whatever changes its tasks, outcomes or state takes it first, so none can wait in a circle. */
 export async function lockScan(tx: Transaction, scanId: string): Promise<ScanRow | undefined> {

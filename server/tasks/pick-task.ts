@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { Database, Transaction } from "../db/connect.ts";
 import type { TaskBell } from "../queue/task-bell.ts";
+import { reserveTask } from "./task-rows.ts";
 
 export interface PickedTask {
   taskId: string;
@@ -19,9 +20,6 @@ export interface TaskPicker {
   /** Undefined where there is none for this worker. Tasks that another server queued are seen within half a second. */
   pick(wanted: Wanted): Promise<PickedTask | undefined>;
 }
-
-/** The transaction that gives the task out takes milliseconds; where its server dies, the task is free again after this. */
-const reservationSeconds = 10;
 
 /** A task that does not fit may be passed over by other workspaces' tasks for so long; then the worker keeps its memory free for it. */
 const patienceSeconds = 300;
@@ -107,7 +105,6 @@ const nextTask = (types: string[], fitting: string[]) => sql`
     insert into workspace_turn (workspace_id, served_at) select workspace_id, clock_timestamp() from picked
     on conflict (workspace_id) do update set served_at = excluded.served_at
   )
-  update task set reserved_until = now() + make_interval(secs => ${reservationSeconds})
-  from picked where task.id = picked.id returning task.id, task.scan_id`;
+  ${reserveTask}`;
 
 const isFree = sql`state = 'queued' and available_at <= now() and (reserved_until is null or reserved_until < now())`;

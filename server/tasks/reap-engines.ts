@@ -1,14 +1,14 @@
 import { ScanType } from "@periscan/contract/scan.ts";
 import { sql } from "drizzle-orm";
-import { workerAliveSeconds } from "../scans/create-scan.ts";
 import type { Services } from "../services.ts";
-import type { AttemptError } from "./end-attempt.ts";
+import { workerAliveSeconds } from "./living-workers.ts";
 import { findOverdue, moveOn } from "./reap.ts";
+import type { TaskError } from "./task-rows.ts";
 
 /** An engine may be away for so long, as while its scanner restarts, before the scans that wait for it end. */
 const awaySeconds = 60;
 
-const engineMissing: AttemptError = {
+const engineMissing: TaskError = {
   code: "engine.missing",
   message: "No worker has the engine of this scan type: `periscan doctor` says what is missing, `periscan engines install` mends it.",
   retry: false,

@@ -1,14 +1,15 @@
 import { sql } from "drizzle-orm";
 import type { Transaction } from "../db/connect.ts";
 import type { Services } from "../services.ts";
-import { type AttemptError, closeAttempt } from "./end-attempt.ts";
+import { closeAttempt } from "./end-attempt.ts";
 import { lockScan } from "./lock-attempt.ts";
+import type { TaskError } from "./task-rows.ts";
 
 export interface Overdue {
   taskId: string;
   scanId: string;
   condition: ReturnType<typeof sql>;
-  error: AttemptError;
+  error: TaskError;
 }
 
 /** Each state that is not final has a limit, and this is what moves on what passed it. Safe in any number of servers at once. Answers how many it moved. */
@@ -39,16 +40,16 @@ export async function moveOn(services: Services, overdue: Overdue[]): Promise<nu
 }
 
 const lostLease = sql`state = 'running' and lease_until < now()`;
-const lost: AttemptError = { code: "worker.lost", message: "The worker that ran it stopped answering.", retry: true };
+const lost: TaskError = { code: "worker.lost", message: "The worker that ran it stopped answering.", retry: true };
 
 const passedDeadline = sql`state = 'running' and deadline_at < now()`;
-const late: AttemptError = { code: "task.deadline", message: "The time limit passed.", retry: false };
+const late: TaskError = { code: "task.deadline", message: "The time limit passed.", retry: false };
 
 const neverTaken = sql`state = 'queued' and queued_until < now()`;
-const untaken: AttemptError = { code: "task.untaken", message: "No worker took it in time: check that a worker runs (`periscan doctor`).", retry: false };
+const untaken: TaskError = { code: "task.untaken", message: "No worker took it in time: check that a worker runs (`periscan doctor`).", retry: false };
 
 /** Some of the tasks that meet the condition, with what is to be said of them. */
-export async function findOverdue(services: Services, condition: Overdue["condition"], error: AttemptError): Promise<Overdue[]> {
+export async function findOverdue(services: Services, condition: Overdue["condition"], error: TaskError): Promise<Overdue[]> {
   const { rows } = await services.db.execute<{ id: string; scan_id: string }>(sql`select id, scan_id from task where ${condition} limit 500`);
   return rows.map((row) => ({ taskId: row.id, scanId: row.scan_id, condition, error }));
 }

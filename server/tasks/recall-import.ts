@@ -3,8 +3,8 @@ import type { Database, Transaction } from "../db/connect.ts";
 import { importFile, scan, task, worker } from "../db/schema.ts";
 import { ApiError } from "../errors/api-error.ts";
 import { findImportFile } from "../outcomes/import-file.ts";
-import { leaseSeconds } from "./claim-task.ts";
 import { lockAttempt } from "./lock-attempt.ts";
+import { renewLease } from "./task-rows.ts";
 
 /** The newest import of the same bytes as the same type and of the same target that was read to its end. */
 export async function findEarlier(tx: Transaction, scanId: string): Promise<{ scanId: string; readBy: string | null } | undefined> {
@@ -46,10 +46,7 @@ export async function recallImport(db: Database, taskId: string, attempt: number
     const told = await tx.execute(sql`select 1 from scan_target where scan_id = ${from}`);
     if (alive.rowCount !== told.rowCount) return false;
     await copyOutcomes(tx, { from, scanId, taskId, attempt });
-    await tx
-      .update(task)
-      .set({ leaseUntil: sql`clock_timestamp() + make_interval(secs => ${leaseSeconds})`, progress: 0.5 })
-      .where(eq(task.id, taskId));
+    await renewLease(tx, taskId, { progress: 0.5 });
     return true;
   });
 }

@@ -7,12 +7,12 @@ import { eq, sql } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
 import { toStorableJson } from "../clean-text.ts";
 import type { Database, Transaction } from "../db/connect.ts";
-import { importFile, scan, task } from "../db/schema.ts";
+import { importFile, scan } from "../db/schema.ts";
 import { ApiError } from "../errors/api-error.ts";
 import { checkTargetAllowance } from "../limits/workspace-limit.ts";
 import { checkEvidence, insertDetections } from "../outcomes/insert-detections.ts";
-import { leaseSeconds } from "./claim-task.ts";
 import { lockAttempt } from "./lock-attempt.ts";
+import { renewLease } from "./task-rows.ts";
 
 type Imported = ImportReport["outcomes"][number];
 
@@ -35,11 +35,7 @@ export async function recordImported(db: Database, taskId: string, { attempt, se
     const fresh = await insertTargets(tx, { scanId, taskId, engine: findEngine(type), attempt, sequence, receivedAt: owner.receivedAt, targetIds, outcomes });
     const seen = fresh.flatMap(({ targetId, outcome }) => outcome.detections.map((detection) => ({ targetId, detection })));
     await insertDetections(tx, scanId, seen);
-    await tx
-      .update(task)
-      // From the transaction's end: all that came meanwhile waited for it, heartbeats too.
-      .set({ leaseUntil: sql`clock_timestamp() + make_interval(secs => ${leaseSeconds})`, ...(fresh.length > 0 ? { failures: 0 } : {}) })
-      .where(eq(task.id, taskId));
+    await renewLease(tx, taskId, { learned: fresh.length > 0 });
   });
 }
 

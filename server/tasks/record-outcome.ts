@@ -4,22 +4,21 @@ import { findEngine } from "@periscan/engines/registry.ts";
 import { and, eq, isNull, sql } from "drizzle-orm";
 import { cleanText } from "../clean-text.ts";
 import type { Database, Transaction } from "../db/connect.ts";
-import { scanTarget, task } from "../db/schema.ts";
+import { scanTarget } from "../db/schema.ts";
 import { ApiError, attemptOver } from "../errors/api-error.ts";
-import { importType } from "../outcomes/import-file.ts";
 import { checkEvidence, insertDetections } from "../outcomes/insert-detections.ts";
 import { countedTargets } from "../present/count-targets.ts";
-import { leaseSeconds } from "./claim-task.ts";
 import { lockAttempt } from "./lock-attempt.ts";
+import { renewLease } from "./task-rows.ts";
 
-/** So old the sight of a worker may be before one of its heartbeats writes it anew: it has one for each task. */
+/** `worker.seen_at` is refreshed at most every so many seconds: a worker has a heartbeat for each of its tasks. */
 const seenEverySeconds = 5;
 
 /** Keeps the lease and moves the progress. Throws 409 once the attempt is over. */
 export async function heartbeat(db: Database, taskId: string, { attempt, progress }: Heartbeat): Promise<void> {
   await db.transaction(async (tx) => {
     const { scanId } = await lockAttempt(tx, taskId, attempt);
-    await renewLease(tx, taskId, progress);
+    await renewLease(tx, taskId, { progress });
     await noteAlive(tx, taskId);
     await updateProgress(tx, { scanId, taskId });
   });
@@ -32,17 +31,6 @@ async function noteAlive(tx: Transaction, taskId: string): Promise<void> {
     where task.id = ${taskId} and worker.name = task.worker_name and worker.seen_at < now() - make_interval(secs => ${seenEverySeconds})`);
 }
 
-async function renewLease(tx: Transaction, taskId: string, progress?: number): Promise<void> {
-  await tx
-    .update(task)
-    .set({
-      // Not from the transaction's begin: it may have waited long for the scan's lock.
-      leaseUntil: sql`clock_timestamp() + make_interval(secs => ${leaseSeconds})`,
-      ...(progress === undefined ? {} : { progress: sql`greatest(progress, ${progress})` }),
-    })
-    .where(eq(task.id, taskId));
-}
-
 /** Keeps one target's outcome. One that was sent before is accepted and changes nothing. Throws 409 once the attempt is over, 400 on evidence that is not the engine's. */
 export async function recordOutcome(db: Database, taskId: string, given: OutcomeReport): Promise<void> {
   const report = cleanText(given);
@@ -52,8 +40,7 @@ export async function recordOutcome(db: Database, taskId: string, given: Outcome
     const written = await writeOutcome(tx, { taskId, type, report });
     if (!written) return refuseUnlessResent(tx, taskId, report);
     await keepDetections(tx, scanId, report);
-    await renewLease(tx, taskId);
-    await tx.update(task).set({ failures: 0 }).where(eq(task.id, taskId));
+    await renewLease(tx, taskId, { learned: true });
     await updateProgress(tx, { scanId, taskId });
   });
 }
@@ -107,7 +94,7 @@ async function updateProgress(tx: Transaction, { scanId, taskId }: { scanId: str
   const reading = await tx.execute(sql`
     update scan set progress = greatest(scan.progress, least(99, floor(100 * task.progress)::int)),
       target_counts = (select ${countedTargets} from scan_target where scan_id = ${scanId}) from task
-    where scan.id = ${scanId} and task.id = ${taskId} and task.type = ${importType}`);
+    where scan.id = ${scanId} and task.id = ${taskId} and task.type = 'IMPORT'`);
   if (reading.rowCount === 1) return;
   await tx.execute(sql`
     with part as (

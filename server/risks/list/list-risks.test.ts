@@ -20,7 +20,7 @@ const targets = workspaces.flatMap((workspaceId) =>
   tagsOf.map((tags, n) => ({ id: uuidv7(), workspaceId, target: `host-${n}.example.com`, label: ["", "blue", "red"][n % 3] as string, tags })),
 );
 const scans = workspaces.flatMap((workspaceId) =>
-  types.flatMap((type) => [1, 2].map(() => ({ id: uuidv7(), workspaceId, type, state: "SUCCEEDED", options: {} }))),
+  types.flatMap((type) => [1, 2].map(() => ({ id: uuidv7(), workspaceId, type, state: "SUCCEEDED" as const, options: {} }))),
 );
 
 /** Values of which some never meet: no NUCLEI risk is closed, no CRITICAL one is on a target with a tag, a second scan saw no rare title and no target that is alone. */
