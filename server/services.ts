@@ -9,7 +9,7 @@ import type { Mailer } from "./outgoing/mailer.ts";
 import type { OutgoingPolicy } from "./outgoing/outgoing-policy.ts";
 import type { OwnershipSettings } from "./ownership/ownership-settings.ts";
 import type { TaskBell } from "./queue/task-bell.ts";
-import type { TaskPicker } from "./tasks/pick-task.ts";
+import type { TaskPicker } from "./queue/task-picker.ts";
 
 /** What the operations stand on; made once by `startServer`. */
 export interface Services {

@@ -1,6 +1,11 @@
 import { threatLevels } from "@periscan/contract/risk.ts";
 import type { Counts, ScanSummary } from "../events/summarise-scan.ts";
-import type { Message } from "./try-delivery.ts";
+
+export interface Message {
+  eventType: string;
+  /** The event as it is sent, byte for byte. */
+  body: string;
+}
 
 const maxLineCharacters = 400;
 /** What Slack takes in one block, less what the ellipsis needs. */

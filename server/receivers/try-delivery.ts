@@ -4,7 +4,7 @@ import type { receiver } from "../db/schema.ts";
 import { sendOutgoing } from "../outgoing/send-request.ts";
 import type { Services } from "../services.ts";
 import { readDestination, readSecrets } from "./receiver-secrets.ts";
-import { renderNotification } from "./render-notification.ts";
+import { type Message, renderNotification } from "./render-notification.ts";
 import { signDelivery } from "./sign.ts";
 
 export type ReceiverRow = typeof receiver.$inferSelect;
@@ -16,12 +16,6 @@ export interface Attempt {
   status?: number;
   error?: string;
   answer?: string;
-}
-
-export interface Message {
-  eventType: string;
-  /** The event as it is sent, byte for byte. */
-  body: string;
 }
 
 const maxAnswerCharacters = 500;

@@ -1,25 +1,8 @@
 import { sql } from "drizzle-orm";
 import type { Database, Transaction } from "../db/connect.ts";
 import type { TaskBell } from "../queue/task-bell.ts";
+import type { PickedTask, TaskPicker, Wanted } from "../queue/task-picker.ts";
 import { reserveTask } from "./task-rows.ts";
-
-export interface PickedTask {
-  taskId: string;
-  scanId: string;
-}
-
-export interface Wanted {
-  /** The types that the worker has ready. */
-  types: string[];
-  /** Those of them that fit into its memory now. */
-  fitting: string[];
-}
-
-/** Finds the task that is next, and sets it aside for a moment, so that no other worker is given it meanwhile. */
-export interface TaskPicker {
-  /** Undefined where there is none for this worker. Tasks that another server queued are seen within half a second. */
-  pick(wanted: Wanted): Promise<PickedTask | undefined>;
-}
 
 /** A task that does not fit may be passed over by other workspaces' tasks for so long; then the worker keeps its memory free for it. */
 const patienceSeconds = 300;
