@@ -14,7 +14,7 @@ export default defineConfig({
         test: {
           name: "unit",
           chaiConfig,
-          include: ["{contract,engines,worker,server,sdk,cli}/**/*.test.ts"],
+          include: ["{settings,contract,engines,worker,server,sdk,cli}/**/*.test.ts"],
           exclude: [engineTests],
           testTimeout: 60_000,
           hookTimeout: 60_000,
