@@ -1,12 +1,11 @@
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { bracket } from "@periscan/contract/target-syntax.ts";
 import pino from "pino";
 import { openSecrets } from "./access/secrets.ts";
 import { buildApp } from "./app.ts";
 import { connect } from "./db/connect.ts";
 import { createFileMaker } from "./documents/file-maker.ts";
-import { failOverdueReports, failReport } from "./documents/make-report.ts";
+import { failOverdueReports, failReport, isReportOverdue } from "./documents/make-report.ts";
 import { failResults } from "./documents/make-results.ts";
 import { SettingsError } from "./errors/settings-error.ts";
 import { shortenError } from "./errors/shorten-error.ts";
@@ -18,21 +17,23 @@ import { type LimitSettings, readLimitSettings } from "./limits/limit-settings.t
 import { isLocalAlone, readAllowLoopback } from "./listener.ts";
 import { openMailer } from "./outgoing/mailer.ts";
 import { type OutgoingPolicy, readOutgoingPolicy } from "./outgoing/outgoing-policy.ts";
-import { recheckOwnerships } from "./ownership/ownership-rows.ts";
+import { isProofDue, recheckOwnerships } from "./ownership/ownership-rows.ts";
 import { type OwnershipSettings, readOwnershipSettings } from "./ownership/ownership-settings.ts";
 import { startFileLane } from "./queue/file-lane.ts";
 import { fileQueues, startQueue } from "./queue/start-queue.ts";
 import { createTaskBell } from "./queue/task-bell.ts";
-import { startDeliveries } from "./receivers/start-deliveries.ts";
-import { expireAcceptances } from "./risks/accept-risks.ts";
-import { releaseScans } from "./scans/release-scans.ts";
-import { runDueSchedules } from "./schedules/run-due.ts";
+import { createDispatcher, isDeliveryDue } from "./receivers/create-dispatcher.ts";
+import { tidyEvents } from "./receivers/tidy-events.ts";
+import { expireAcceptances, isAcceptanceOver } from "./risks/accept-risks.ts";
+import { isScanHeld, releaseScans } from "./scans/release-scans.ts";
+import { isOccurrenceDue, runDueSchedules } from "./schedules/run-due.ts";
 import { readClock } from "./schedules/schedule-rows.ts";
 import type { Services } from "./services.ts";
-import { createTaskPicker } from "./tasks/pick-task.ts";
-import { reapTasks } from "./tasks/reap.ts";
-import { createEngineReaper } from "./tasks/reap-engines.ts";
+import { createTaskPicker, isTaskFree } from "./tasks/pick-task.ts";
+import { isTaskOverdue, reapTasks } from "./tasks/reap.ts";
+import { createEngineReaper, isTaskWaiting } from "./tasks/reap-engines.ts";
 import { leaseSeconds } from "./tasks/task-rows.ts";
+import { type Chore, repeat, startUpkeep } from "./upkeep.ts";
 
 export interface ServerSettings extends LimitSettings {
   databaseUrl: string;
@@ -95,20 +96,16 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
   const stopMaking = startMaking(services, { databaseUrl: settings.databaseUrl, filesFolder });
   const app = await buildApp(services);
   await app.listen({ host: settings.host, port: settings.port });
-  const stopReaper = startReaper(services);
-  const stopSweeper = repeat(services, { name: "sweeper", seconds: sweepSeconds }, () => sweepImports(services));
-  const stopPartsSweeper = repeat(services, { name: "sweeper of unfinished files", seconds: sweptAfterSeconds }, () =>
-    files.sweepParts(new Date(Date.now() - sweptAfterSeconds * 1000)),
-  );
-  const stopDeliveries = settings.delivers === false ? async () => {} : await startDelivering(services, settings.databaseUrl, onError);
-  const stopScheduler = everySecond(services, "scheduler", async () => runDueSchedules(services, await readClock(db)));
-  const stopRechecks = everySecond(services, "ownership", async (signal) => recheckOwnerships(services, await readClock(db), signal));
+  const deliveries = settings.delivers === false ? undefined : await openDeliveries(services, settings.databaseUrl, onError);
+  const stopUpkeep = startUpkeep(services, [...listChores(services), ...(deliveries ? [deliveries.chore] : [])]);
+  const stopSweeps = startSweeps(services);
   const url = addressOf(settings.host, app.server.address());
   log.info({ url }, "listening");
   return {
     url,
     stop: async () => {
-      await Promise.all([stopReaper(), stopSweeper(), stopPartsSweeper(), stopScheduler(), stopRechecks(), stopDeliveries()]);
+      await Promise.all([stopUpkeep(), stopSweeps()]);
+      await deliveries?.stop();
       await app.close();
       await stopMaking();
       await boss.stop({ graceful: true, timeout: 3000 });
@@ -131,12 +128,16 @@ function addressOf(host: string, address: ReturnType<import("node:http").Server[
 const deliveryConnections = 4;
 
 /** With connections of their own, so that however many deliveries are under way the API never waits for one. */
-async function startDelivering(services: Services, databaseUrl: string, onError: (error: Error) => void): Promise<() => Promise<void>> {
+async function openDeliveries(services: Services, databaseUrl: string, onError: (error: Error) => void): Promise<{ chore: Chore; stop(): Promise<void> }> {
   const { db, close } = await connect(databaseUrl, onError, deliveryConnections);
-  const stop = startDeliveries({ ...services, db });
-  return async () => {
-    await stop();
-    await close();
+  const dispatcher = createDispatcher({ ...services, db });
+  const stopTidying = repeat(services, { name: "the end of old events", seconds: tidySeconds }, () => tidyEvents(db));
+  return {
+    chore: { name: "the start of deliveries", due: isDeliveryDue, run: () => dispatcher.takeDue() },
+    stop: async () => {
+      await Promise.all([stopTidying(), dispatcher.stop()]);
+      await close();
+    },
   };
 }
 
@@ -155,52 +156,41 @@ function startMaking({ boss, db, log }: Services, { databaseUrl, filesFolder }: 
 }
 
 const sweepSeconds = 600;
-
 /** A file that is being written changes all the time. */
 const sweptAfterSeconds = 3600;
 
 const forgetSeconds = 10;
+const tidySeconds = 60;
 
 /**
- * What moves on whatever has waited long enough; each for itself, so that none keeps another from its work. Leases count only once the workers had time to come
- * back: while no server ran nobody could renew them.
+ * What a server does by itself. Leases count only once the workers had time to come back: while no server ran nobody could renew them.
  */
-function startReaper(services: Services): () => Promise<void> {
+function listChores(services: Services): Chore[] {
   const startedAt = performance.now();
   const leasesCount = () => performance.now() - startedAt > leaseSeconds * 1000;
+  const clock = () => readClock(services.db);
+  return [
+    { name: "the reaper of tasks", due: isTaskOverdue, run: () => reapTasks(services, { leasesCount: leasesCount() }) },
+    { name: "the reaper of missing engines", due: isTaskWaiting, run: createEngineReaper(services) },
+    { name: "the bell for tasks of other servers", due: isTaskFree, run: async () => services.bell.ring() },
+    { name: "the release of held scans", due: isScanHeld, run: () => releaseScans(services) },
+    { name: "the end of acceptances", due: isAcceptanceOver, run: () => expireAcceptances(services.db) },
+    { name: "the end of overdue reports", due: isReportOverdue, run: () => failOverdueReports(services.db) },
+    { name: "the scheduler", due: isOccurrenceDue, run: async () => runDueSchedules(services, await clock()) },
+    { name: "the check of ownership", due: isProofDue, run: async (stopping) => recheckOwnerships(services, await clock(), stopping) },
+  ];
+}
+
+/** What is cleared away from time to time. */
+function startSweeps(services: Services): () => Promise<void> {
   const stops = [
-    everySecond(services, "reaper", () => reapTasks(services, { leasesCount: leasesCount() })),
-    everySecond(services, "reaper of missing engines", createEngineReaper(services)),
-    everySecond(services, "release of held scans", () => releaseScans(services)),
-    everySecond(services, "end of acceptances", () => expireAcceptances(services.db)),
-    everySecond(services, "end of overdue reports", () => failOverdueReports(services.db)),
-    repeat(services, { name: "end of kept answers", seconds: forgetSeconds }, () => forgetAnswers(services.db)),
+    repeat(services, { name: "the sweep of imports", seconds: sweepSeconds }, () => sweepImports(services)),
+    repeat(services, { name: "the sweep of unfinished files", seconds: sweptAfterSeconds }, () =>
+      services.files.sweepParts(new Date(Date.now() - sweptAfterSeconds * 1000)),
+    ),
+    repeat(services, { name: "the end of kept answers", seconds: forgetSeconds }, () => forgetAnswers(services.db)),
   ];
   return async () => {
     await Promise.all(stops.map((stop) => stop()));
-  };
-}
-
-const everySecond = (services: Services, name: string, action: (stopping: AbortSignal) => Promise<unknown>) => repeat(services, { name, seconds: 1 }, action);
-
-/** Does it again and again, so many seconds apart, whatever it throws, until the answer is called: that resolves once the last has ended. */
-function repeat(
-  services: Services,
-  { name, seconds }: { name: string; seconds: number },
-  action: (stopping: AbortSignal) => Promise<unknown>,
-): () => Promise<void> {
-  const stopping = new AbortController();
-  const run = async () => {
-    while (!stopping.signal.aborted) {
-      await action(stopping.signal).catch((error) => {
-        if (!stopping.signal.aborted) services.log.warn({ err: error }, `${name} failed; it runs again in ${seconds} s`);
-      });
-      await sleep(seconds * 1000, undefined, { signal: stopping.signal }).catch(() => {});
-    }
-  };
-  const running = run();
-  return async () => {
-    stopping.abort();
-    await running;
   };
 }

@@ -209,7 +209,7 @@ function planning(): string[] {
     `shared_buffers=${sharedMegabytes}MB`,
     `effective_cache_size=${sharedMegabytes * 4}MB`,
     ...["random_page_cost=1.1", "jit=off"],
-    ...["autovacuum_naptime=10s", "autovacuum_vacuum_scale_factor=0.02", "autovacuum_vacuum_insert_scale_factor=0.02", "autovacuum_analyze_scale_factor=0.02"],
+    ...["autovacuum_naptime=60s", "autovacuum_vacuum_scale_factor=0.02", "autovacuum_vacuum_insert_scale_factor=0.02", "autovacuum_analyze_scale_factor=0.02"],
   ];
 }
 

@@ -52,6 +52,9 @@ export async function failReport(db: Database, reportId: string): Promise<void> 
 /** A report that is not made by then, tries included, never will be. */
 const reportHours = 2;
 
+/** Whether a report was not made in time. */
+export const isReportOverdue = sql`exists (select 1 from report where state in ('QUEUED', 'RUNNING') and created_at < now() - make_interval(hours => ${reportHours}))`;
+
 /** Ends the reports that no job will end, such as those of a server that died at its last try. */
 export async function failOverdueReports(db: Database): Promise<void> {
   await db

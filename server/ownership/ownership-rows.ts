@@ -113,6 +113,9 @@ export async function verifyOwnership(services: Services, asked: Asked, now: Dat
   await lookAt(services, taken[0], now);
 }
 
+/** Whether a proof is due to be looked at again, and nobody looks. */
+export const isProofDue = sql`exists (select 1 from ownership where next_look_at <= now() and (looking_until is null or looking_until < now()))`;
+
 /** Looks at the roots whose proof is due to be looked at again. Answers how many. */
 export async function recheckOwnerships(services: Services, now: Date, signal?: AbortSignal): Promise<number> {
   const due = services.db

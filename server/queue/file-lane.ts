@@ -14,7 +14,8 @@ interface Lane {
   fail(job: FileJob): Promise<void>;
 }
 
-const lookMilliseconds = 200;
+/** How long the lane rests where it found nothing: longer each time, so that a server that waits costs little. */
+const restMilliseconds = { first: 200, longest: 1000 };
 const touchMilliseconds = 3000;
 /** What is being made when the server stops has so long to be done; then it is made by another server, or after the start. */
 const stopMilliseconds = 3000;
@@ -27,11 +28,12 @@ export function startFileLane(lane: Lane): () => Promise<void> {
   const stopping = new AbortController();
   const turns = createTurns(lane);
   const run = async () => {
-    while (!stopping.signal.aborted) {
+    for (let rest = restMilliseconds.first; !stopping.signal.aborted; ) {
       try {
         const job = await turns.next();
         if (job) await makeFiles(lane, job, stopping.signal);
-        else await sleep(lookMilliseconds);
+        else await sleep(rest);
+        rest = job ? restMilliseconds.first : Math.min(rest * 1.5, restMilliseconds.longest);
       } catch (error) {
         lane.log.warn({ err: error, queue: lane.queue }, "the queue of files cannot be reached; it is looked at again in a second");
         await sleep(1000);

@@ -16,8 +16,8 @@ export async function startQueue(databaseUrl: string, log: Logger): Promise<PgBo
   const boss = new PgBoss({
     connectionString: databaseUrl,
     application_name: "periscan-queue",
-    superviseIntervalSeconds: 1,
-    monitorIntervalSeconds: 1,
+    superviseIntervalSeconds: 5,
+    monitorIntervalSeconds: 60,
     max: 6,
   });
   boss.on("error", (error) => log.warn({ err: error }, "queue error"));

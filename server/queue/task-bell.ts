@@ -1,11 +1,11 @@
 import { EventEmitter, once } from "node:events";
 
-/** Wakes long polls of this process when a task is queued. Tasks that another server queued are found by looking once a second. */
+/** Wakes the long polls of this process when a task may be taken. The server's upkeep rings it for tasks that another server queued. */
 export interface TaskBell {
   ring(): void;
   /** How often it was rung. */
   readonly rings: number;
-  /** Resolves when rung, after a second at most, or when aborted. */
+  /** Resolves when rung, or when aborted. */
   wait(signal: AbortSignal): Promise<void>;
 }
 
@@ -22,8 +22,7 @@ export function createTaskBell(): TaskBell {
       return rings;
     },
     wait: async (signal) => {
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(1000)]);
-      await once(emitter, "ring", { signal: limit }).catch(() => {});
+      await once(emitter, "ring", { signal }).catch(() => {});
     },
   };
 }

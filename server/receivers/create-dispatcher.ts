@@ -63,6 +63,11 @@ export function createDispatcher(services: Services, { clock = () => new Date(),
   };
 }
 
+/** Whether something is due for a receiver that no server serves. */
+export const isDeliveryDue = sql`exists (
+  select 1 from receiver where enabled and coalesce(lease_until <= now(), true) and coalesce(paused_until <= now(), true)
+    and exists (select 1 from delivery where delivery.receiver_id = receiver.id and delivery.state = 'WAITING' and delivery.next_at <= now()))`;
+
 /** The longest unserved first, so that no crowd of receivers keeps another one out. */
 async function leaseReceivers({ db }: Services, now: Date, limit: number): Promise<ReceiverRow[]> {
   const instant = sql`${now.toISOString()}::timestamptz`;

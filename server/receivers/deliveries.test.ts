@@ -5,7 +5,7 @@ import { startReceiver, type TestReceiver } from "../testing/start-receiver.ts";
 import { startScan, startTestServer, type TestServer } from "../testing/start-test-server.ts";
 import { webhookCalls } from "../testing/webhook-calls.ts";
 import { failForDisabled } from "./record-attempt.ts";
-import { purgeEvents } from "./start-deliveries.ts";
+import { purgeEvents } from "./tidy-events.ts";
 
 let server: TestServer;
 let dispatcher: TestDispatcher;

@@ -64,6 +64,9 @@ export async function endAcceptances(db: Database, { workspaceId, keyName, risks
 
 const expiriesAtOnce = 1000;
 
+/** Whether an acceptance is past its end date. */
+export const isAcceptanceOver = sql`exists (select 1 from acceptance where ended_at is null and expires_at <= now())`;
+
 /**
  * Ends the acceptances whose end date has passed, of one workspace or of all, as of that date. The reaper does it each second; whoever reads
  * `is_accepted` does it first, so that lists are exact to the moment and need no more than an index.

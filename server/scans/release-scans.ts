@@ -5,6 +5,9 @@ import { countOpenScans, lockLimits } from "../limits/workspace-limit.ts";
 import type { Services } from "../services.ts";
 import { releaseTasks } from "../tasks/task-rows.ts";
 
+/** Whether a scan waits for others of its workspace. */
+export const isScanHeld = sql`exists (select 1 from scan where is_held and state = 'QUEUED')`;
+
 /**
  * Lets the scans that wait begin, oldest first, as many as each workspace's limit has room for. Safe in any number of servers at once: the
  * workspace's limit is locked. Answers how many began.

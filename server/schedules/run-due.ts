@@ -14,6 +14,11 @@ const missedSeconds = 300;
 
 const isOpen = inArray(scan.state, ["QUEUED", "RUNNING"]);
 
+/** Whether an occurrence is due, or one that waited for the scan before it may start. */
+export const isOccurrenceDue = sql`exists (select 1 from schedule where next_run_at <= now()) or exists (
+  select 1 from schedule_run join schedule on schedule.id = schedule_run.schedule_id
+  where schedule_run.state = 'waiting' and not exists (select 1 from scan where scan.id = schedule.last_scan_id and scan.state in ('QUEUED', 'RUNNING')))`;
+
 type RunRow = typeof scheduleRun.$inferInsert;
 type Ending = Pick<RunRow, "state" | "scanId" | "reasonCode" | "reasonMessage">;
 

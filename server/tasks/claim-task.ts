@@ -36,12 +36,13 @@ export async function claimTask(services: Services, request: Claim, signal: Abor
   // A file is read without its engine.
   if (request.imports !== undefined) types.push("IMPORT");
   if (request.imports) fitting.push("IMPORT");
-  const until = performance.now() + request.wait_seconds * 1000;
+  const until = AbortSignal.any([signal, AbortSignal.timeout(request.wait_seconds * 1000)]);
   for (;;) {
+    const rung = services.bell.wait(until);
     const claimed = types.length === 0 ? undefined : await tryClaim(services, { worker: request.worker, types, fitting, signal });
     if (claimed) return claimed;
-    if (performance.now() >= until || signal.aborted) return null;
-    await services.bell.wait(signal);
+    if (until.aborted) return null;
+    await rung;
   }
 }
 

@@ -91,3 +91,6 @@ const nextTask = (types: string[], fitting: string[]) => sql`
   ${reserveTask}`;
 
 const isFree = sql`state = 'queued' and available_at <= now() and (reserved_until is null or reserved_until < now())`;
+
+/** Whether a task may be taken now. Another server may have queued it, or a pause or reservation of it may be over. */
+export const isTaskFree = sql`exists (select 1 from task where ${isFree})`;

@@ -30,6 +30,9 @@ export function createEngineReaper(services: Services, now: () => number = () =>
   };
 }
 
+/** Whether a task waits, and so perhaps for an engine that nobody has. */
+export const isTaskWaiting = sql`exists (select 1 from task where state = 'queued')`;
+
 const isAlive = sql`seen_at > now() - make_interval(secs => ${workerAliveSeconds})`;
 const isOffered = sql`((engine ->> 'ready')::boolean or coalesce((engine ->> 'installing')::boolean, false))`;
 

@@ -48,6 +48,11 @@ const late: TaskError = { code: "task.deadline", message: "The time limit passed
 const neverTaken = sql`state = 'queued' and queued_until < now()`;
 const untaken: TaskError = { code: "task.untaken", message: "No worker took it in time: check that a worker runs (`periscan doctor`).", retry: false };
 
+const one = (condition: ReturnType<typeof sql>) => sql`exists (select 1 from task where ${condition})`;
+
+/** Whether `reapTasks` has something to do. */
+export const isTaskOverdue = sql`${one(lostLease)} or ${one(passedDeadline)} or ${one(neverTaken)}`;
+
 /** Some of the tasks that meet the condition, with what is to be said of them. */
 export async function findOverdue(services: Services, condition: Overdue["condition"], error: TaskError): Promise<Overdue[]> {
   const { rows } = await services.db.execute<{ id: string; scan_id: string }>(sql`select id, scan_id from task where ${condition} limit 500`);
