@@ -75,7 +75,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
   const http = settings.http ?? readHttpSettings(process.env);
   const limits = readLimitSettings(settings);
   const onError = (error: Error) => log.warn({ err: error }, "a database connection broke");
-  const { db, close } = await connect(settings.databaseUrl, onError);
+  const { db, pool, close } = await connect(settings.databaseUrl, onError);
   const boss = await startQueue(settings.databaseUrl, log);
   const filesFolder = join(settings.dataFolder, "files");
   const files = createFileStore(filesFolder);
@@ -97,7 +97,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
   const app = await buildApp(services);
   await app.listen({ host: settings.host, port: settings.port });
   const deliveries = settings.delivers === false ? undefined : await openDeliveries(services, settings.databaseUrl, onError);
-  const stopUpkeep = startUpkeep(services, [...listChores(services), ...(deliveries ? [deliveries.chore] : [])]);
+  const stopUpkeep = startUpkeep({ pool, log }, [...listChores(services), ...(deliveries ? [deliveries.chore] : [])]);
   const stopSweeps = startSweeps(services);
   const url = addressOf(settings.host, app.server.address());
   log.info({ url }, "listening");

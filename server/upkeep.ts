@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type SQL, sql } from "drizzle-orm";
+import { PgDialect } from "drizzle-orm/pg-core";
+import type { Pool } from "pg";
 import type { Services } from "./services.ts";
 
 /** Something that a server does by itself whenever it is due. Safe in any number of servers at once. */
@@ -11,23 +13,25 @@ export interface Chore {
 }
 
 /** How often a server asks what is due. */
-const everyMilliseconds = 500;
+const everyMilliseconds = 1000;
 
 /** A chore that failed rests for so long. */
 const restMilliseconds = 1000;
 
 /**
- * Asks twice a second, in one statement, which chores are due, and starts those that are and do not run yet; so a server that waits costs next to nothing.
+ * Asks once a second, in one statement, which chores are due, and starts those that are and do not run yet; so a server that waits costs next to nothing.
  * Each chore is for itself: one that takes long or fails keeps no other from its work. The answer stops it all, and resolves once the last chore has ended.
  */
-export function startUpkeep({ db, log }: Pick<Services, "db" | "log">, chores: Chore[]): () => Promise<void> {
+export function startUpkeep({ pool, log }: { pool: Pool; log: Services["log"] }, chores: Chore[]): () => Promise<void> {
   const stopping = new AbortController();
   const { signal } = stopping;
   const running = new Map<Chore, Promise<void>>();
-  const statement = sql`select array[${sql.join(
+  const list = sql.join(
     chores.map(({ due }) => sql`(${due})`),
     sql`, `,
-  )}] as due`;
+  );
+  // By name, so that PostgreSQL reads and plans it once for each connection.
+  const statement = { name: "upkeep", ...new PgDialect().sqlToQuery(sql`select array[${list}] as due`) };
 
   const start = (chore: Chore) => {
     const run = async () => {
@@ -47,7 +51,7 @@ export function startUpkeep({ db, log }: Pick<Services, "db" | "log">, chores: C
   const ask = async () => {
     while (!signal.aborted) {
       try {
-        const { rows } = await db.execute<{ due: boolean[] }>(statement);
+        const { rows } = await pool.query<{ due: boolean[] }>({ name: statement.name, text: statement.sql, values: statement.params });
         for (const [index, chore] of chores.entries()) if (rows[0]?.due[index] && !running.has(chore) && !signal.aborted) start(chore);
       } catch (error) {
         if (!signal.aborted) log.warn({ err: error }, "the database could not be asked for what is due; the server asks again");

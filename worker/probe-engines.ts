@@ -15,11 +15,11 @@ interface Probing {
   now?: () => number;
 }
 
-/** How long an answer is kept: a program that was installed, or a feed that was filled, is noticed that soon. */
-const keepSeconds = 3;
+/** How long an answer is kept: a program that the system installed, or a feed that was filled, is noticed that soon. */
+const keepSeconds = 30;
 
 /**
- * Asks every engine what is here, for the server. Asking starts programs, so the answer is kept for a few seconds; an install of ours, which makes and
+ * Asks every engine what is here, for the server. Asking starts programs, so the answer is kept for half a minute; an install of ours, which makes and
  * removes its lock in the engines' folder, is noticed at once. A run asks anew, so an old answer costs at most an attempt.
  */
 export function createEngineProbe({ engines, enginesFolder, memoryMegabytes, hold, now = () => performance.now() }: Probing): () => Promise<EngineStatus[]> {

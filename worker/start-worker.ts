@@ -37,8 +37,8 @@ export interface RunningWorker {
   stop(): Promise<void>;
 }
 
-const waitSeconds = 20;
-const shortWaitSeconds = 1;
+/** How long a claim waits for a task: where all engines fit, where one is missing and may be installed, and where memory becomes free when a task ends. */
+const waitSeconds = { ready: 20, missing: 5, full: 1 };
 const outputBytes = 2 * 1024 ** 3;
 
 /** 4 GiB, or half of a smaller machine's. */
@@ -110,8 +110,9 @@ async function claimNext({ client, settings, probeEngines, running, signal }: Cl
   const used = running.reduce((sum, task) => sum + (task.import ? importMemoryMegabytes : memoryOf(task.type)), 0);
   const fitting = statuses.filter(({ ready, type }) => ready && used + memoryOf(type) <= settings.memoryMegabytes).map(({ type }) => type);
   const imports = used + importMemoryMegabytes <= settings.memoryMegabytes;
-  // An engine that is missing may be installed, and memory may become free, at any moment: then look again soon.
-  const wait_seconds = fitting.length === statuses.length && imports ? waitSeconds : shortWaitSeconds;
+  const ready = statuses.filter((status) => status.ready);
+  const isFull = fitting.length < ready.length || !imports;
+  const wait_seconds = isFull ? waitSeconds.full : ready.length < statuses.length ? waitSeconds.missing : waitSeconds.ready;
   try {
     return await client.claim(
       {
