@@ -6,6 +6,9 @@ const engineTests = "engines/{sslyze,openvas,zap,nuclei}/**/*.test.ts";
 /** A failure says whole what was there instead: of a scan, its outcomes too. It is often all that is left of a run. */
 const chaiConfig = { truncateThreshold: 8000 };
 
+/** How long a test waits for what must come to be. It is no promise of speed: a busy machine takes longer. */
+const expectConfig = { poll: { timeout: 30_000 } };
+
 export default defineConfig({
   test: {
     projects: [
@@ -14,6 +17,7 @@ export default defineConfig({
         test: {
           name: "unit",
           chaiConfig,
+          expect: expectConfig,
           include: ["{settings,contract,engines,worker,server,sdk,cli}/**/*.test.ts"],
           exclude: [engineTests],
           testTimeout: 60_000,
@@ -23,13 +27,23 @@ export default defineConfig({
       },
       {
         // The real engines. They wait more than they compute.
-        test: { name: "engines", chaiConfig, include: [engineTests], testTimeout: 180_000, hookTimeout: 600_000, maxWorkers: 2, sequence: { groupOrder: 1 } },
+        test: {
+          name: "engines",
+          chaiConfig,
+          expect: expectConfig,
+          include: [engineTests],
+          testTimeout: 180_000,
+          hookTimeout: 600_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
       },
       {
         // The whole platform on real hosts, one file after the other: each of them uses the machine whole.
         test: {
           name: "e2e",
           chaiConfig,
+          expect: expectConfig,
           include: ["test/e2e/*.test.ts"],
           testTimeout: 600_000,
           hookTimeout: 120_000,
