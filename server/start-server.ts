@@ -19,7 +19,7 @@ import { openMailer } from "./outgoing/mailer.ts";
 import { type OutgoingPolicy, readOutgoingPolicy } from "./outgoing/outgoing-policy.ts";
 import { isProofDue, recheckOwnerships } from "./ownership/ownership-rows.ts";
 import { type OwnershipSettings, readOwnershipSettings } from "./ownership/ownership-settings.ts";
-import { startFileLane } from "./queue/file-lane.ts";
+import { startFileLane } from "./documents/file-lane.ts";
 import { fileQueues, startQueue } from "./queue/start-queue.ts";
 import { createTaskBell } from "./queue/task-bell.ts";
 import { createDispatcher, isDeliveryDue } from "./receivers/create-dispatcher.ts";
