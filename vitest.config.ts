@@ -18,7 +18,7 @@ export default defineConfig({
           name: "unit",
           chaiConfig,
           expect: expectConfig,
-          include: ["{settings,contract,engines,worker,server,sdk,cli}/**/*.test.ts"],
+          include: ["{contract,engines,worker,server,sdk,cli}/**/*.test.ts"],
           exclude: [engineTests],
           testTimeout: 60_000,
           hookTimeout: 60_000,
