@@ -4,12 +4,12 @@ import type { AddressGuard } from "./access/address-guard.ts";
 import type { Secrets } from "./access/secrets.ts";
 import type { Database } from "./db/connect.ts";
 import type { FileStore } from "./files/file-store.ts";
-import type { HttpSettings } from "./http/http-settings.ts";
 import type { Mailer } from "./outgoing/mailer.ts";
 import type { OutgoingPolicy } from "./outgoing/outgoing-policy.ts";
-import type { OwnershipSettings } from "./ownership/ownership-settings.ts";
 import type { TaskBell } from "./queue/task-bell.ts";
 import type { TaskPicker } from "./queue/task-picker.ts";
+import type { HttpSettings } from "./settings/http-settings.ts";
+import type { OwnershipSettings } from "./settings/ownership-settings.ts";
 
 /** What the operations stand on; made once by `startServer`. */
 export interface Services {

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Job, PgBoss } from "pg-boss";
 import type { Logger } from "pino";
-import type { FileMaker } from "./file-maker.ts";
 import type { FileJob } from "../queue/file-job.ts";
 import { type FileQueue, retryLimit } from "../queue/start-queue.ts";
+import type { FileMaker } from "./file-maker.ts";
 
 interface Lane {
   boss: PgBoss;

@@ -1,13 +1,12 @@
-import type { RiskCounts, TargetCounts } from "@periscan/contract/scan.ts";
 import type { NativeFacts } from "@periscan/engines/kit/engine.ts";
 import { findEngine } from "@periscan/engines/registry.ts";
 import { and, eq, ne } from "drizzle-orm";
 import type { Database } from "../db/connect.ts";
 import { result, scan, scanTarget } from "../db/schema.ts";
 import type { FileStore } from "../files/file-store.ts";
-import { findImportFile, type ImportFile, importName } from "../outcomes/import-file.ts";
+import { findImportFile, importName } from "../outcomes/import-file.ts";
+import { isLargeScan } from "../outcomes/is-large-scan.ts";
 import { loadShownTargets, type ShownTargetRow } from "../present/load-shown.ts";
-import { isLargeFile } from "../queue/file-job.ts";
 import { queueAgain } from "../queue/start-queue.ts";
 import { renderResult } from "../render/render-result.ts";
 import type { Services } from "../services.ts";
@@ -49,19 +48,6 @@ export async function makeResults(services: Pick<Services, "db" | "files">, scan
     await makeEach(services, rendered, failures, async ({ kind }) => [await renderResult(kind, document)]);
   }
   if (failures.length > 0) throw new AggregateError(failures, `${failures.length} of the scan's files could not be made`);
-}
-
-interface EndedScan {
-  targets: TargetCounts | null | undefined;
-  risks: RiskCounts | null | undefined;
-  file: ImportFile | undefined;
-}
-
-/** Whether its files are made behind those of smaller scans; what was not counted may be large. */
-export function isLargeScan({ targets, risks, file }: EndedScan): boolean {
-  if (!targets || !risks) return true;
-  const { new_open, still_open, closed } = risks;
-  return isLargeFile({ risks: new_open + still_open + closed, targets: targets.requested, ...(file ? { bytes: file.sizeBytes } : {}) });
 }
 
 /** The quick ones first: a PDF may take a minute. */

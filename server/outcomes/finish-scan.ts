@@ -5,7 +5,6 @@ import { and, asc, eq, isNotNull, sql } from "drizzle-orm";
 import { v7 as uuidv7 } from "uuid";
 import type { Transaction } from "../db/connect.ts";
 import { result, scan, scanTarget, task } from "../db/schema.ts";
-import { isLargeScan } from "../documents/make-results.ts";
 import { recordScanEvent } from "../events/record-scan-event.ts";
 import { recordScanNotifications } from "../events/record-scan-notifications.ts";
 import { countRisks, countTargets } from "../present/count-targets.ts";
@@ -14,6 +13,7 @@ import type { Services } from "../services.ts";
 import { applyObservations } from "./apply-observations.ts";
 import { applyOutcomes } from "./apply-outcomes.ts";
 import { findImportFile, type ImportFile } from "./import-file.ts";
+import { isLargeScan } from "./is-large-scan.ts";
 
 interface ScanError {
   code: string;

@@ -4,7 +4,7 @@ import { OutgoingError } from "../outgoing/outgoing-policy.ts";
 import { resolveTexts } from "../outgoing/resolve-texts.ts";
 import { sendOutgoing } from "../outgoing/send-request.ts";
 import type { Services } from "../services.ts";
-import { lookPolicyOf, type OwnershipSettings } from "./ownership-settings.ts";
+import { lookPolicyOf, type OwnershipSettings } from "../settings/ownership-settings.ts";
 import { readMetaTags } from "./read-meta-tags.ts";
 
 const metaName = "periscan-verification";

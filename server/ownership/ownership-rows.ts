@@ -7,9 +7,9 @@ import type { Database, Transaction } from "../db/connect.ts";
 import { ownership } from "../db/schema.ts";
 import { ApiError, notFound } from "../errors/api-error.ts";
 import type { Services } from "../services.ts";
+import type { OwnershipSettings } from "../settings/ownership-settings.ts";
 import { coversSubdomains, listRoots } from "./list-roots.ts";
 import { describeWays, lookForProof } from "./look-for-proof.ts";
-import type { OwnershipSettings } from "./ownership-settings.ts";
 
 export type OwnershipRow = typeof ownership.$inferSelect;
 

@@ -5,13 +5,13 @@ import type { Scan } from "@periscan/contract/scan.ts";
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { runDueSchedules } from "../schedules/run-due.ts";
+import { readOwnershipSettings } from "../settings/ownership-settings.ts";
 import { makeCertificate } from "../testing/make-certificate.ts";
 import { type OpenServices, openServices } from "../testing/open-services.ts";
 import { startDnsServer, type TestDnsServer } from "../testing/start-dns-server.ts";
 import { startReceiver, type TestReceiver } from "../testing/start-receiver.ts";
 import { claim, claimSome, finishTask, getScan, startScan, startTestServer, type TestServer, tcpOutcome } from "../testing/start-test-server.ts";
 import { recheckOwnerships } from "./ownership-rows.ts";
-import { readOwnershipSettings } from "./ownership-settings.ts";
 
 let dns: TestDnsServer;
 let site: TestReceiver;

@@ -3,14 +3,14 @@ import pino from "pino";
 import { openSecrets } from "../access/secrets.ts";
 import { connect } from "../db/connect.ts";
 import { createFileStore } from "../files/file-store.ts";
-import { readHttpSettings } from "../http/http-settings.ts";
-import { readLimitSettings } from "../limits/limit-settings.ts";
 import { openMailer } from "../outgoing/mailer.ts";
 import { readOutgoingPolicy } from "../outgoing/outgoing-policy.ts";
-import { readOwnershipSettings } from "../ownership/ownership-settings.ts";
 import { startQueue } from "../queue/start-queue.ts";
 import { createTaskBell } from "../queue/task-bell.ts";
 import type { Services } from "../services.ts";
+import { readHttpSettings } from "../settings/http-settings.ts";
+import { readLimitSettings } from "../settings/limit-settings.ts";
+import { readOwnershipSettings } from "../settings/ownership-settings.ts";
 import { createTaskPicker } from "../tasks/pick-task.ts";
 
 export interface OpenServices extends Services, AsyncDisposable {}

@@ -1,6 +1,5 @@
-import { createAddressGuard } from "../access/address-guard.ts";
+import { type AddressGuard, createAddressGuard } from "../access/address-guard.ts";
 import { SettingsError } from "../errors/settings-error.ts";
-import type { Services } from "../services.ts";
 
 /** What the operator may set; each has an environment variable, which holds where it is not given. */
 export interface LimitSettings {
@@ -12,8 +11,15 @@ export interface LimitSettings {
   trustedProxies?: string[];
 }
 
+export interface RequestLimits {
+  /** Against whoever tries keys. */
+  guard: AddressGuard;
+  requestsPerMinute: number;
+  trustedProxies: string[];
+}
+
 /** The limits of a server's requests. Throws where a variable cannot be read. */
-export function readLimitSettings(settings: LimitSettings): Pick<Services, "guard" | "requestsPerMinute" | "trustedProxies"> {
+export function readLimitSettings(settings: LimitSettings): RequestLimits {
   return {
     guard: createAddressGuard(settings.wrongKeysPerMinute ?? readRate("PERISCAN_WRONG_KEYS_PER_MINUTE", 60)),
     requestsPerMinute: settings.requestsPerMinute ?? readRate("PERISCAN_REQUESTS_PER_MINUTE", 600),

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { readSwitch } from "./read-switch.ts";
+import { readSwitch } from "../read-switch.ts";
 
 export interface Listener {
   /** The address that is listened on, or a name of it. */
