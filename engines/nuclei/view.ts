@@ -25,11 +25,7 @@ export function view(value: unknown): Block[] {
   const parsed = Detail.safeParse(value);
   if (!parsed.success) throw new ParseError("This is not the evidence of a hit of Nuclei.", { cause: parsed.error });
   const { template, type, severity, at, matcher, extractor, input, extracted, request, response, curl } = parsed.data;
-  const rows: [string, string][] = [
-    ["Seen at", at],
-    ["Template", template],
-    ["Severity in the template", severity],
-  ];
+  const rows: [string, string][] = [["Seen at", at], ...(type === "sarif" ? sarifRows(template, severity) : templateRows(template, severity))];
   if (matcher) rows.push(["Matcher", matcher]);
   if (extractor) rows.push(["Extractor", extractor]);
   if (input) rows.push(["Input", input]);
@@ -46,6 +42,17 @@ export function view(value: unknown): Block[] {
   if (curl) blocks.push({ type: "text", text: "To see it again:" }, { type: "code", text: curl });
   return blocks;
 }
+
+const templateRows = (template: string, severity: string): [string, string][] => [
+  ["Template", template],
+  ["Severity in the template", severity],
+];
+
+/** A file of another tool has rules and no templates, and its severity may be that of a score. */
+const sarifRows = (rule: string, severity: string): [string, string][] => [
+  ["Rule", rule],
+  ["Severity", severity],
+];
 
 function markLines(text: string, extracted: string[]): { text: string; hits: number } {
   const wanted = extracted.map((each) => each.trim()).filter(({ length }) => length > 1);

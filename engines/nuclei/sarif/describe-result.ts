@@ -46,7 +46,7 @@ export function describeResult(key: string, { tool, rule, message, place, result
       ...((result.kind ?? "fail") === "fail" ? {} : { kind: clean(result.kind ?? "", 50) }),
     },
     detail: {
-      template: clean(rule, 200).trim() || clean(tool, 200).trim() || "unknown",
+      template: clean(rule, 200).trim() || "none named",
       type: "sarif",
       severity,
       at: clean(place.text, 2000),

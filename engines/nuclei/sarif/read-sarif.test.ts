@@ -117,7 +117,16 @@ describe("a SARIF file", () => {
   });
 
   test("is titled by what is said where it names no rule", async () => {
-    expect((await readFile(sample("no-ruleid"))).detections).toMatchObject([{ title: "Key found in notes.txt", threat_level: "HIGH" }]);
+    const [seen] = (await readFile(sample("no-ruleid"))).detections;
+    expect(seen).toMatchObject({ title: "Key found in notes.txt", threat_level: "HIGH" });
+    expect(view(seen?.detail)[0]).toEqual({
+      type: "facts",
+      rows: [
+        ["Seen at", "notes.txt:3"],
+        ["Rule", "none named"],
+        ["Severity", "high"],
+      ],
+    });
     const { detections } = await read([{ rule: { index: 0, toolComponent: { index: 2 } }, locations: at("a.c") }]);
     expect(detections).toMatchObject([{ title: "A result of Probe", additional_info: { location: "a.c" } }]);
   });
