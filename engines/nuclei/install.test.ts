@@ -57,7 +57,7 @@ test.runIf(findProgram("go"))(
     // What `go mod download` would write there, with Go's own hash of the module.
     const environment = { ...process.env, GOMODCACHE: join(folder, "right"), GOFLAGS: "-modcacherw", GOWORK: "off", GOTOOLCHAIN: "local" };
     const { Sum: sum, GoModSum: modSum } = JSON.parse(
-      execFileSync("go", ["mod", "download", "-json", `${module}@v1.0.0`], { cwd: folder, encoding: "utf8", env: environment }),
+      execFileSync(go.file, ["mod", "download", "-json", `${module}@v1.0.0`], { cwd: folder, encoding: "utf8", env: environment }),
     );
     const write = (hash: string) => `${module} v1.0.0 ${hash}\n${module} v1.0.0/go.mod ${modSum}\n`;
     await expect(build(write(`h1:${"A".repeat(43)}=`))).rejects.toThrow(/checksum mismatch/);
