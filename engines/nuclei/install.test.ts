@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test, vi } from "vitest";
@@ -29,38 +29,27 @@ function writeProxy(): string {
   return `file://${join(folder, "proxy")}`;
 }
 
-test.runIf(findProgram("go"))(
-  "a module that is not the one of go.sum, or not in it, stops the build; the right one is built",
-  { timeout: 120_000 },
-  async () => {
-    const proxy = writeProxy();
-    vi.stubEnv("GOPROXY", proxy);
-    vi.stubEnv("GONOSUMDB", "example.com");
-    vi.stubEnv("GOFLAGS", "-mod=mod");
-    const work = join(folder, "work");
-    const sources = join(work, "module");
-    mkdirSync(sources, { recursive: true });
-    writeFileSync(join(sources, "go.mod"), `module periscan/test\n\ngo 1.20\n\nrequire ${module} v1.0.0\n`);
-    writeFileSync(join(sources, "tools.go"), `//go:build tools\n\npackage tools\n\nimport _ "${module}"\n`);
-    const go = { file: findProgram("go") ?? "", environment: { GOTOOLCHAIN: "local" } };
-    const build = async (sum: string) => {
-      writeFileSync(join(sources, "go.sum"), sum);
-      const output = join(folder, "small");
-      const context = { enginesFolder: folder, signal: new AbortController().signal, say: () => {} };
-      await buildModule({ go, work, program: module, output, title: "Building what is small" }, context);
-      return execFileSync(output, { encoding: "utf8", stdio: "pipe" });
-    };
-    await expect(build("")).rejects.toMatchObject({
-      code: "engine.install_failed",
-      message: expect.stringMatching(/^Building what is small: .*missing go\.sum entry/s),
-    });
-    // What `go mod download` would write there, with Go's own hash of the module.
-    const environment = { ...process.env, GOMODCACHE: join(folder, "right"), GOFLAGS: "-modcacherw", GOWORK: "off", GOTOOLCHAIN: "local" };
-    const { Sum: sum, GoModSum: modSum } = JSON.parse(
-      execFileSync(go.file, ["mod", "download", "-json", `${module}@v1.0.0`], { cwd: folder, encoding: "utf8", env: environment }),
-    );
-    const write = (hash: string) => `${module} v1.0.0 ${hash}\n${module} v1.0.0/go.mod ${modSum}\n`;
-    await expect(build(write(`h1:${"A".repeat(43)}=`))).rejects.toThrow(/checksum mismatch/);
-    await expect(build(write(sum))).resolves.toBe("");
-  },
-);
+test.runIf(findProgram("go"))("a module that is not the one of go.sum, or not in it, stops the build", { timeout: 120_000 }, async () => {
+  const proxy = writeProxy();
+  vi.stubEnv("GOPROXY", proxy);
+  vi.stubEnv("GONOSUMDB", "example.com");
+  vi.stubEnv("GOFLAGS", "-mod=mod");
+  const work = join(folder, "work");
+  const sources = join(work, "module");
+  mkdirSync(sources, { recursive: true });
+  writeFileSync(join(sources, "go.mod"), `module periscan/test\n\ngo 1.20\n\nrequire ${module} v1.0.0\n`);
+  writeFileSync(join(sources, "tools.go"), `//go:build tools\n\npackage tools\n\nimport _ "${module}"\n`);
+  const go = { file: findProgram("go") ?? "", environment: { GOTOOLCHAIN: "local" } };
+  const output = join(folder, "small");
+  const build = async (sum: string) => {
+    writeFileSync(join(sources, "go.sum"), sum);
+    const context = { enginesFolder: folder, signal: new AbortController().signal, say: () => {} };
+    await buildModule({ go, work, program: module, output, title: "Building what is small" }, context);
+  };
+  await expect(build("")).rejects.toMatchObject({
+    code: "engine.install_failed",
+    message: expect.stringMatching(/^Building what is small: .*missing go\.sum entry/s),
+  });
+  await expect(build(["", "/go.mod"].map((file) => `${module} v1.0.0${file} h1:${"A".repeat(43)}=\n`).join(""))).rejects.toThrow(/checksum mismatch/);
+  expect(existsSync(output)).toBe(false);
+});
