@@ -7,7 +7,7 @@ import { askProgram } from "../kit/ask-program.ts";
 import { EngineError, type InstallContext } from "../kit/engine.ts";
 import { findEngineProgram } from "../kit/find-program.ts";
 import { installFolder, runStep, withInstallLock } from "../kit/install.ts";
-import { findGo } from "./find-go.ts";
+import { findGo, type Go } from "./find-go.ts";
 import { findContent } from "./find-templates.ts";
 
 /** 3.8.0 needs a module that the proxies do not serve. */
@@ -88,6 +88,23 @@ export const install = (context: InstallContext): Promise<void> =>
 
 async function build({ fresh, work }: { fresh: string; work: string }, context: InstallContext): Promise<void> {
   const go = await findGo(join(work, "go"), context);
+  const program = "github.com/projectdiscovery/nuclei/v3/cmd/nuclei";
+  const title = `Building Nuclei ${pinnedVersion} (fetches 600 MB of sources, then 3 to 5 minutes on 2 cores)`;
+  await buildModule({ go, work, program, output: join(fresh, "nuclei"), title }, context);
+}
+
+interface GoBuild {
+  go: Go;
+  /** Has the folder `module`, and takes the build's caches. */
+  work: string;
+  /** The program's import path. */
+  program: string;
+  output: string;
+  title: string;
+}
+
+/** Builds a program with exactly the modules that go.mod names, each as go.sum has it: where one is missing there or is another, Go stops, and this throws with its words. */
+export async function buildModule({ go, work, program, output, title }: GoBuild, context: InstallContext): Promise<void> {
   const environment = {
     ...go.environment,
     // Caches of its own, so that nothing stays in the user's; writable, so that they can be removed.
@@ -99,8 +116,6 @@ async function build({ fresh, work }: { fresh: string; work: string }, context: 
     // Then a C compiler is not needed.
     CGO_ENABLED: "0",
   };
-  const module = "github.com/projectdiscovery/nuclei/v3/cmd/nuclei";
-  const args = ["build", "-mod=mod", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", join(fresh, "nuclei"), module];
-  const title = `Building Nuclei ${pinnedVersion} (fetches 600 MB of sources, then 3 to 5 minutes on 2 cores)`;
+  const args = ["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", output, program];
   await runStep({ file: go.file, args, folder: join(work, "module"), environment, title }, context);
 }

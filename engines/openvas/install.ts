@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { EngineStatus } from "@periscan/contract/worker-protocol.ts";
 import { z } from "zod";
@@ -101,16 +101,18 @@ export async function install(context: InstallContext): Promise<void> {
   });
 }
 
+/** Debian gives each list of packages a last day, so that nobody can serve an old one with old flaws for ever. A mirror that lags behind, such as a snapshot, has only such lists. */
+const allowOldList = "PERISCAN_ALLOW_OLD_DEBIAN_LIST";
+
 async function buildRoot(fresh: string, context: InstallContext): Promise<void> {
   const root = join(fresh, "root");
-  await bootstrap(root, [], context).catch(async (error: Error) => {
-    // A mirror that lags behind, such as a snapshot. Its signature is checked all the same, and the chroot would be as old soon by itself.
-    if (!error.message.includes("is expired")) throw error;
-    context.say(
-      "The Debian mirror's list of packages is older than it says that it may be. It is signed by Debian, so it is taken; build the chroot again later for newer versions.",
-    );
-    rmSync(root, { recursive: true, force: true });
-    await bootstrap(root, ['--aptopt=Acquire::Check-Valid-Until "false"'], context);
+  const isOldTaken = process.env[allowOldList] === "1";
+  if (isOldTaken) context.say(`A list of packages of Debian's is taken however old it is, for ${allowOldList} is 1. Its signature is checked all the same.`);
+  await bootstrap(root, isOldTaken ? ['--aptopt=Acquire::Check-Valid-Until "false"'] : [], context).catch((error: Error) => {
+    if (isOldTaken || !error.message.includes("is expired")) throw error;
+    const why = "The Debian mirror's list of packages is older than Debian lets it be: flaws that were mended since may be in what it lists.";
+    const mend = `Use a mirror that is up to date, or set ${allowOldList}=1 to take the list as it is; its signature is checked all the same.`;
+    throw new EngineError("engine.install_failed", `${why} OpenVAS was not installed. ${mend}`, { retry: false, cause: error });
   });
   const shown = await askStep({ file: "chroot", args: [root, "dpkg-query", "--show", ...packages] }, context);
   const lines = shown.trim().split("\n");

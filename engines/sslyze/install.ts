@@ -6,9 +6,11 @@ import { askProgram } from "../kit/ask-program.ts";
 import { EngineError, type InstallContext } from "../kit/engine.ts";
 import { findEngineProgram } from "../kit/find-program.ts";
 import { installFolder, installSystemPackage, runStep, withInstallLock } from "../kit/install.ts";
+import { installPythonPackages } from "../kit/install-python.ts";
 
-/** All that SSLyze needs, with exact versions. */
+/** All that SSLyze needs, with exact versions and hashes. */
 const requirements = fileURLToPath(new URL("requirements.txt", import.meta.url));
+const sourceRequirements = fileURLToPath(new URL("requirements-source.txt", import.meta.url));
 const version = "6.3.1";
 /** The last number is that of the layout: since 2 its Python is one that engines get to. */
 export const folderName = `sslyze-${version}-2`;
@@ -47,12 +49,11 @@ export const install = (context: InstallContext): Promise<void> =>
     await installFolder(folderName, context, async (fresh) => {
       await runStep({ title: "Making a Python environment for SSLyze", file: python, args: ["-m", "venv", fresh] }, context);
       const own = join(fresh, "bin", "python");
-      const pip = ["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-cache-dir", "--no-deps"];
-      const wheels = [...pip, "--only-binary=:all:", "--requirement", requirements];
-      await runStep({ title: `Installing what SSLyze ${version} needs (50 MB)`, file: own, args: wheels }, context);
+      const title = `Installing what SSLyze ${version} needs (50 MB)`;
+      await installPythonPackages({ python: own, requirements, args: ["--only-binary=:all:"], title }, context);
       // SSLyze is on PyPI as source alone (of Python, nothing is compiled): it is packed with the pinned setuptools, not with the newest.
-      const source = [...pip, "--no-binary=sslyze", "--no-build-isolation", `sslyze==${version}`];
-      await runStep({ title: `Installing SSLyze ${version}`, file: own, args: source }, context);
+      const source = ["--no-binary=sslyze", "--no-build-isolation"];
+      await installPythonPackages({ python: own, requirements: sourceRequirements, args: source, title: `Installing SSLyze ${version}` }, context);
       await runStep({ title: "Checking the packages", file: own, args: ["-m", "pip", "check"] }, context);
     });
   });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { EngineError, type InstallContext } from "../kit/engine.ts";
 import { runStep } from "../kit/install.ts";
+import { fetchJars } from "./fetch-jars.ts";
 
 export const zapVersion = "2.17.0";
 
@@ -63,15 +64,12 @@ function describeRuleAddOn(): RuleAddOn {
 
 /** Makes a ZAP in `folder`: the core and four of its add-ons from Maven, and the add-on with Periscan's rules, compiled here. */
 export async function buildZap(folder: string, javaHome: string, context: InstallContext): Promise<void> {
-  copyFileSync(here("pom.xml"), join(folder, "pom.xml"));
-  const environment = { JAVA_HOME: javaHome };
-  const maven = { file: "mvn", args: ["-q", "-B", "package"], folder, environment, title: `Getting ZAP ${zapVersion} with Maven (about 50 MB)` };
-  await runStep(maven, context);
+  await fetchJars(folder, javaHome, context);
   for (const name of ["plugin", "build"]) mkdirSync(join(folder, name));
   for (const addOn of addOns) await packAddOn(folder, javaHome, addOn, context);
   await packFolder({ folder, javaHome, name: "callhome-alpha-0.0.1", manifest: placeholder }, context);
   await buildRules(folder, javaHome, context);
-  for (const name of ["addons", "build", "target", "pom.xml"]) rmSync(join(folder, name), { recursive: true, force: true });
+  for (const name of ["addons", "build"]) rmSync(join(folder, name), { recursive: true, force: true });
 }
 
 /** An add-on from Maven as ZAP loads it: what its manifest lists as libraries lies inside it, and not on the class path, for its packages are split with theirs. */

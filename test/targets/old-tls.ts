@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { installFolder, runStep, withInstallLock } from "@periscan/engines/kit/install.ts";
+import { installPythonPackages } from "@periscan/engines/kit/install-python.ts";
 import { testEnginesFolder } from "@periscan/engines/kit/testing.ts";
 import { certificateKinds, makeAuthority } from "./tls-certificates.ts";
 
@@ -25,7 +26,7 @@ export interface OldTlsServer extends AsyncDisposable {
 }
 
 const folderName = "tlslite-ng-0.8.2";
-const packages = ["tlslite-ng==0.8.2", "ecdsa==0.19.1", "six==1.17.0"];
+const requirements = fileURLToPath(new URL("old-tls-requirements.txt", import.meta.url));
 
 /** Installs the library for tests, beside the engines. */
 export async function installOldTls(): Promise<void> {
@@ -33,8 +34,8 @@ export async function installOldTls(): Promise<void> {
   await withInstallLock("tlslite-ng", context, () =>
     installFolder(folderName, context, async (fresh) => {
       await runStep({ title: "Making a Python environment for tlslite-ng", file: "python3", args: ["-m", "venv", fresh] }, context);
-      const args = ["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-deps", ...packages];
-      await runStep({ title: "Installing tlslite-ng", file: join(fresh, "bin", "python"), args }, context);
+      const python = join(fresh, "bin", "python");
+      await installPythonPackages({ python, requirements, args: ["--only-binary=:all:"], title: "Installing tlslite-ng" }, context);
     }),
   );
 }
