@@ -24,11 +24,12 @@ import { addWebhookRoutes } from "./api/webhooks.ts";
 import { addWorkerRoutes } from "./api/worker.ts";
 import { describeOnce, printDescription, tags } from "./describe-api.ts";
 import { ApiError } from "./errors/api-error.ts";
+import { findUnfit } from "./find-unfit.ts";
 import { collectMethods } from "./http/allowed-methods.ts";
 import { boundUnreadBodies } from "./http/bound-unread-bodies.ts";
 import { createHostCheck } from "./http/check-host.ts";
 import { handleClientError } from "./http/handle-client-error.ts";
-import { createNotFoundHandler, handleError } from "./http/handle-error.ts";
+import { createNotFoundHandler, describeUnfit, handleError } from "./http/handle-error.ts";
 import { measureRequests } from "./http/metrics.ts";
 import { takeTurns } from "./http/request-turns.ts";
 import { routeSamples } from "./samples/route-samples.ts";
@@ -93,7 +94,7 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
     scope.addHook("onRequest", async (_request, reply) => {
       reply.header("cache-control", "no-store");
     });
-    refuseNulBytes(scope);
+    refuseUnfit(scope);
     routeSamples(scope);
     takeTurns(scope);
     const typed = scope.withTypeProvider<ZodTypeProvider>();
@@ -158,14 +159,15 @@ function refuseUnreadable({ raw, headers }: FastifyRequest): void {
     throw new ApiError(415, "request.unsupported_media_type", "Send the body as it is, without a Content-Encoding.", { field: "Content-Encoding" });
 }
 
-/** PostgreSQL's text has no NUL: refused here once for clients, instead of in each field. */
-function refuseNulBytes(app: FastifyInstance): void {
+/** What PostgreSQL cannot keep is refused here once for clients, instead of in each field; the filters of lists do the same (page.ts), and forms. */
+function refuseUnfit(app: FastifyInstance): void {
   app.removeContentTypeParser("application/json");
   app.addContentTypeParser("application/json", { parseAs: "string" }, (_request, body, done) => {
     const text = body.toString();
     try {
       const value: unknown = text === "" ? undefined : JSON.parse(text);
-      if (text.includes("\\u0000")) throw new ApiError(400, "request.invalid", "The body holds a NUL character (\\u0000), which is not allowed in any field.");
+      const unfit = findUnfit(value);
+      if (unfit) throw describeUnfit(unfit);
       done(null, value);
     } catch (error) {
       done(
@@ -174,6 +176,11 @@ function refuseNulBytes(app: FastifyInstance): void {
     }
   });
   app.addHook("onRequest", async (request) => {
+    // The parser of the query leaves it out without a word, and a list without its filter would be another list.
+    const [foreign] = [...new URLSearchParams(request.url.split("?")[1]).keys()]
+      .map((name) => name.split(/[[\]]+/))
+      .filter((path) => path.includes("__proto__"));
+    if (foreign) throw describeUnfit({ path: foreign.filter((part) => part !== ""), message: "is not known here" });
     if (request.url.includes("%00")) throw new ApiError(400, "request.invalid", "The address holds a NUL character (%00), which is not allowed.");
   });
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ApiError } from "./errors/api-error.ts";
+import { findUnfit } from "./find-unfit.ts";
 
 const uuidPattern = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/;
 
@@ -156,16 +157,25 @@ function toArray(value: unknown): unknown {
   return values.map((each) => (typeof each === "boolean" || typeof each === "number" ? String(each) : each));
 }
 
+function fit(value: unknown, context: z.RefinementCtx): unknown {
+  const unfit = findUnfit(value);
+  if (!unfit) return value;
+  context.addIssue({ code: "custom", ...unfit });
+  return z.NEVER;
+}
+
 function parseJson(value: unknown, context: z.RefinementCtx): unknown {
-  if (typeof value !== "string") return value;
+  if (typeof value !== "string") return fit(value, context);
   const refuse = (message: string) => {
     context.addIssue({ code: "custom", message });
     return z.NEVER;
   };
   if (Buffer.byteLength(value) > maxFiltersBytes) return refuse(`has more than ${maxFiltersBytes.toLocaleString("en")} bytes; ask in several requests`);
+  let parsed: unknown;
   try {
-    return JSON.parse(value);
+    parsed = JSON.parse(value);
   } catch {
     return refuse('is not JSON; send an object such as {"status":["OPEN"]}');
   }
+  return fit(parsed, context);
 }

@@ -34,7 +34,7 @@ const rooms = [
   ["outgoing"],
   ["db"],
   ["render"],
-  ["page.ts", "clean-text.ts", "read-switch.ts"],
+  ["page.ts", "clean-text.ts", "read-switch.ts", "find-unfit.ts"],
   ["errors"],
 ];
 

@@ -2,6 +2,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { hasZodFastifySchemaValidationErrors, isResponseSerializationError } from "fastify-type-provider-zod";
 import { sqlState } from "../db/connect.ts";
 import { ApiError } from "../errors/api-error.ts";
+import type { Unfit } from "../find-unfit.ts";
 import type { AllowedMethods } from "./allowed-methods.ts";
 
 /** The one place where an error becomes an answer. What is not meant for the client goes to the log, with the request's id in both. */
@@ -94,6 +95,12 @@ function describeUnknown(fields: string[]): ApiError {
   const [field = "", ...more] = fields;
   const named = fields.slice(0, 10).join(", ");
   return new ApiError(400, "request.invalid", more.length === 0 ? `${field} is not known here.` : `${named} are not known here.`, { field });
+}
+
+/** What `findUnfit` found in a body. */
+export function describeUnfit({ path, message }: Unfit): ApiError {
+  const field = nameField(path).toWellFormed();
+  return new ApiError(400, "request.invalid", `${field || "The body"} ${message}.`, field ? { field } : {});
 }
 
 /** What the request has there. */

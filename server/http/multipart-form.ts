@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyRequest } from "fastify";
 import { validatorCompiler } from "fastify-type-provider-zod";
 import { ApiError } from "../errors/api-error.ts";
 
@@ -8,12 +8,9 @@ export async function requireForm({ headers }: FastifyRequest): Promise<void> {
     throw new ApiError(415, "request.unsupported_media_type", "Send the file as multipart/form-data.");
 }
 
-/** Of a route whose form is read by hand, part by part: a file is never a value, and what is left of a refused upload is not read any more. */
+/** Of a route whose form is read by hand, part by part: a file is never a value. */
 export const readsForm = {
   validatorCompiler: (route: { httpPart?: string }) => (route.httpPart === "body" ? (value: unknown) => ({ value }) : validatorCompiler(route as never)),
-  onError: async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    if (!request.raw.complete) reply.header("connection", "close");
-  },
 };
 
 /** What the parser of forms throws, as a 400: a body that is cut off, has no boundary or one that is too long, or has more parts than there are. An ApiError is itself. */

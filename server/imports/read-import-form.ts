@@ -4,6 +4,8 @@ import { ScanType } from "@periscan/contract/scan.ts";
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import { ApiError } from "../errors/api-error.ts";
+import { findUnfit } from "../find-unfit.ts";
+import { describeUnfit } from "../http/handle-error.ts";
 import { explainFormError } from "../http/multipart-form.ts";
 
 declare module "fastify" {
@@ -79,7 +81,7 @@ function refuseOther(part: MultipartFile, hasFile: boolean): void {
 
 function describeOther(field: string): string {
   if (field === "file") return "file is there twice: import one file at a time.";
-  return field in Fields.shape ? `${field}: send it as a field, not as a file.` : `${field} is not known here.`;
+  return Object.hasOwn(Fields.shape, field) ? `${field}: send it as a field, not as a file.` : `${field} is not known here.`;
 }
 
 interface FieldPart {
@@ -98,8 +100,8 @@ function addField(fields: Map<string, string>, { fieldname: field, value, valueT
 }
 
 function checkFields(given: Record<string, string>): ImportFields {
-  if (Object.values(given).some((value) => value.includes("\0")))
-    throw new ApiError(400, "request.invalid", "A field holds a NUL character, which is not allowed.");
+  const unfit = findUnfit(given);
+  if (unfit) throw describeUnfit(unfit);
   const parsed = Fields.safeParse(given);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
