@@ -10,9 +10,11 @@ export function addCompletionCommand(program: Command): void {
       "after",
       `
 Examples:
-  source <(periscan completion bash)                                          in ~/.bashrc
+  periscan completion bash > ~/.local/share/bash-completion/completions/periscan
   periscan completion zsh > "\${fpath[1]}/_periscan"
-  periscan completion fish > ~/.config/fish/completions/periscan.fish`,
+  periscan completion fish > ~/.config/fish/completions/periscan.fish
+
+For this shell alone: source <(periscan completion bash)`,
     )
     .action(async (shell: "bash" | "zsh" | "fish") => {
       process.stdout.write(writeCompletion(program, shell));
