@@ -7,13 +7,15 @@ interface Fill {
   risksPerTarget: number;
   /** Weekly scans of all targets; the newest is now. */
   scans: number;
+  /** As many different risks as rows, instead of 200. */
+  isDifferent?: boolean;
 }
 
 /**
  * Fills a workspace as scans would have: weekly looks at every target, risks that open at one of them and of which some close at a later one,
  * evidence of open ports. The titles are spread over 200 definitions.
  */
-export async function fillRisks(db: Database, { workspaceId, targets, risksPerTarget, scans }: Fill): Promise<void> {
+export async function fillRisks(db: Database, { workspaceId, targets, risksPerTarget, scans, isDifferent = false }: Fill): Promise<void> {
   const coverage = JSON.stringify({ protocol: "tcp", ports: "1-65535", answered: true, unsure: "" });
   await db.execute(sql`insert into target (id, workspace_id, target, label, tags)
     select uuidv7(), ${workspaceId}, format('host-%s.example.com', n), format('Host %s', n), array[case when n % 2 = 0 then 'even' else 'odd' end] from generate_series(1, ${targets}) n`);
@@ -26,7 +28,7 @@ export async function fillRisks(db: Database, { workspaceId, targets, risksPerTa
   await db.execute(sql`
     insert into risk (id, workspace_id, target_id, tag_set, scan_type, key, scope, title, threat_level, description, solution, "references", additional_info, detail, status,
       first_detected_at, last_detected_at, closed_at)
-    select uuidv7(), ${workspaceId}, target.id, target.tag_set, 'NMAP', 'tcp/' || port, 'tcp/' || port, 'Open TCP Port: ' || port,
+    select uuidv7(), ${workspaceId}, target.id, target.tag_set, 'NMAP', 'tcp/' || port, 'tcp/' || port, 'Open TCP Port: ' || port || case when ${isDifferent} then ' of ' || target.target else '' end,
       (array['CRITICAL', 'HIGH', 'MEDIUM', 'MEDIUM', 'LOW', 'LOW', 'LOW', 'LOW', 'NONE', 'NONE'])[1 + port % 10],
       'The port is open, and a service answers there. Whoever reaches the host can talk to it, look for its version, and try what is known against it.',
       'Close the port where nobody needs it. Else let a firewall pass only those who do.', '["https://example.com/ports"]', jsonb_build_object('port', port, 'protocol', 'tcp'),
