@@ -3,7 +3,7 @@ import { request as requestHttps } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TargetLogin } from "@periscan/contract/target.ts";
 import type { PinnedTarget } from "../kit/engine.ts";
-import { nameOf } from "./find-services.ts";
+import { nameOf } from "./ask-scheme.ts";
 
 const pauseSeconds = 1;
 /** A browser's, as Nuclei's requests have: some sites refuse whatever else asks. */

@@ -55,13 +55,13 @@ export async function serve(what: { site?: string; service?: string }, seen: str
   return listener;
 }
 
-export async function serveTcp(onConnection: (socket: net.Socket) => void, address = "127.0.0.1") {
+export async function serveTcp(onConnection: (socket: net.Socket) => void, address = "127.0.0.1", at = 0) {
   const sockets = new Set<net.Socket>();
   const server = net.createServer((socket) => {
     sockets.add(socket.on("error", () => {}));
     onConnection(socket);
   });
-  await once(server.listen(0, address), "listening");
+  await once(server.listen(at, address), "listening");
   onTestFinished(() => {
     server.close();
     for (const socket of sockets) socket.destroy();

@@ -18,6 +18,8 @@ export interface ProcessRun {
   /** How many templates were chosen for it. */
   chosen: number;
   context: RunContext;
+  /** Told twice a second which process runs. */
+  onLook(pid: number): void;
   /** Looked at twice a second: why the process must end now, or undefined. */
   whyStop(): string | undefined;
 }
@@ -45,6 +47,7 @@ export async function* runProcess(run: ProcessRun): AsyncGenerator<number, Finis
   });
   context.log("nuclei starts", { args, pid: child.pid });
   const watching = setInterval(() => {
+    run.onLook(child.pid);
     facts.cut ??= run.whyStop();
     if (facts.cut !== undefined) child.stop();
   }, lookSeconds * 1000);

@@ -1,18 +1,21 @@
-import { isIP, isIPv6 } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Outcome } from "@periscan/contract/outcome.ts";
 import { EngineError, type EngineEvent, type EngineTask, type PinnedTarget, type RunContext } from "../kit/engine.ts";
 import { type ScopeProxy, startScopeProxy } from "../kit/scope-proxy.ts";
 import { askStarts } from "./ask-start.ts";
-import type { Start } from "./build-arguments.ts";
+import { describeSpared } from "./describe-outcome.ts";
 import { findServices, forEachAtOnce, knock, type PortState, type Services } from "./find-services.ts";
 import { findTemplates, selectTemplates, type Template, type TemplateSet } from "./find-templates.ts";
 import { describeEmpty, findNuclei, type Nuclei, nucleiMissing } from "./install.ts";
+import { listStarts } from "./list-starts.ts";
+import { describeOverload, startLoadMeter } from "./measure-load.ts";
+import { listUdp } from "./name-services.ts";
 import type { NucleiOptions } from "./options.ts";
 import { readOutcome, type SiteAnswers, type TargetFacts } from "./read-outcome.ts";
 import { type FinishedRun, runProcess } from "./run-process.ts";
 import { startScopeResolver } from "./scope-resolver.ts";
 
-interface Scan {
+export interface Scan {
   nuclei: Nuclei;
   set: TemplateSet;
   selected: Map<string, Template>;
@@ -46,7 +49,7 @@ async function* scanTarget(pin: PinnedTarget, scan: Scan): AsyncIterable<EngineE
   const networkPorts = options.protocols.includes("tcp") ? [...new Set([...selected.values()].flatMap(({ ports }) => ports))] : [];
   const services = await findServices(pin, networkPorts.slice(0, 500), context.signal);
   if (services.sites.length + services.ports.length === 0) {
-    yield { kind: "outcome", targetId: pin.targetId, outcome: { kind: "unreachable", reason: describeUnreachable(pin, services), notes: [], detections: [] } };
+    yield tell(pin, { ...describeNothing(pin, services), notes: [], detections: [] });
     return;
   }
   const { host, kind } = pin.target;
@@ -57,15 +60,16 @@ async function* scanTarget(pin: PinnedTarget, scan: Scan): AsyncIterable<EngineE
   const runs: FinishedRun[] = [];
   const starts = listStarts({ pin, services, scan, proxyUrl: proxy.url, resolver: resolver.address });
   if (starts.length === 0) {
-    yield { kind: "outcome", targetId: pin.targetId, outcome: { kind: "skipped", reason: describeUnfit(services), notes: [], detections: [] } };
+    yield tell(pin, { kind: "skipped", reason: describeUnfit(services), notes: [], detections: [] });
     return;
   }
   const sites = starts.flatMap(({ start }) => (start.protocols.includes("http") ? start.targets : []));
   const asking = { seconds: options.timeout_seconds, signal: context.signal };
   const before = await askStarts(pin, sites, asking);
-  const watch = makeWatch(options, proxy);
+  using meter = disposeBy(startLoadMeter());
+  const watch = makeWatch(options, { proxy, findOverload: () => describeOverload(meter.read(), options.timeout_seconds) });
   for (const [index, { start, chosen, watchesSilence }] of starts.entries()) {
-    const running = runProcess({ nuclei: scan.nuclei, start, chosen, context, whyStop: () => watch(watchesSilence) });
+    const running = runProcess({ nuclei: scan.nuclei, start, chosen, context, onLook: meter.look, whyStop: () => watch(watchesSilence) });
     for (let step = await running.next(); ; step = await running.next()) {
       if (step.done) {
         runs.push(step.value);
@@ -82,14 +86,26 @@ async function* scanTarget(pin: PinnedTarget, scan: Scan): AsyncIterable<EngineE
   const planned = starts.flatMap(({ places }) => places);
   const after = await askStarts(pin, sites, { ...asking, before });
   const answers = sites.map((site) => ({ site, before: before.get(site), after: after.get(site) }));
-  const facts = { ...(await conclude({ pin, services, scan, proxy, answers })), runs, planned };
-  const outcome = readOutcome(facts);
-  const native = runs.flatMap((run) => run.native).join("\n");
-  yield { kind: "outcome", targetId: pin.targetId, outcome, ...(native === "" ? {} : { native: Buffer.from(native) }) };
+  const overload = describeOverload(meter.read(), options.timeout_seconds);
+  const facts = { ...(await conclude({ pin, services, scan, proxy, answers })), runs, planned, overload };
+  yield tell(pin, readOutcome(facts), runs.flatMap((run) => run.native).join("\n"));
 }
+
+const tell = ({ targetId }: PinnedTarget, outcome: Outcome, native = ""): EngineEvent => ({
+  ...{ kind: "outcome", targetId, outcome },
+  ...(native === "" ? {} : { native: Buffer.from(native) }),
+});
 
 const disposable = <T extends { close(): Promise<void> }>(thing: T): T & AsyncDisposable =>
   Object.assign(thing, { [Symbol.asyncDispose]: () => thing.close() });
+
+const disposeBy = <T extends { stop(): void }>(thing: T): T & Disposable => Object.assign(thing, { [Symbol.dispose]: () => thing.stop() });
+
+function describeNothing(pin: PinnedTarget, services: Services): Pick<Outcome, "kind" | "reason"> {
+  const { spared, unclear } = services;
+  if (spared.length > 0 && unclear.length === 0) return { kind: "skipped", reason: describeSpared(spared) };
+  return { kind: "unreachable", reason: describeUnreachable(pin, services) };
+}
 
 function describeUnreachable({ target, address }: PinnedTarget, { closed, silent, unclear }: Services): string {
   const at = `${target.host === address ? "" : `${target.host} at `}${address}`;
@@ -107,58 +123,19 @@ const describeUnfit = ({ sites, ports }: Services): string =>
 
 const list = (ports: number[]): string => `${ports.slice(0, 10).join(", ")}${ports.length > 10 ? " …" : ""}`;
 
-interface Starting {
-  pin: PinnedTarget;
-  services: Services;
-  scan: Scan;
-  proxyUrl: string;
-  resolver: string;
-}
-
-interface PlannedStart {
-  start: Omit<Start, "folder">;
-  chosen: number;
-  /** The targets as an outcome names them. */
-  places: string[];
-  watchesSilence: boolean;
-}
-
-/** Sites keep the target's name, which the proxy turns into its address. Network templates get the address itself: Nuclei would look a name up. */
-function listStarts({ pin, services, scan, proxyUrl, resolver }: Starting): PlannedStart[] {
-  const { options, set, selected, context } = scan;
-  const shared = { options, templates: set.folder, proxyUrl, resolver, requestsPerSecond: context.limits.packetsPerSecond };
-  const plan = (start: Pick<Start, "protocols" | "targets" | "serverName" | "login">, more: Pick<PlannedStart, "places" | "watchesSilence">): PlannedStart => {
-    const fitting = [...selected].filter(([, { protocol }]) => start.protocols.includes(protocol));
-    // A target that is one port stays that port.
-    const excluded = pin.target.kind === "service" ? fitting.filter(([, { fixedPort }]) => fixedPort).map(([path]) => path) : [];
-    return { start: { ...shared, ...start, excluded }, chosen: fitting.length - excluded.length, ...more };
-  };
-  const address = isIPv6(pin.address) ? `[${pin.address}]` : pin.address;
-  const ports = services.ports.filter((port) => !webPortsOfNuclei.has(port));
-  const serverName = isIP(pin.target.host) === 0 ? pin.target.host : undefined;
-  const others = options.protocols.filter((protocol) => protocol !== "http");
-  return [
-    plan({ protocols: ["http"], targets: services.sites, serverName: undefined, login: pin.login }, { places: services.sites, watchesSilence: true }),
-    plan(
-      { protocols: others, targets: ports.map((port) => `${address}:${port}`), serverName, login: undefined },
-      { places: ports.map((port) => `tcp:${port}`), watchesSilence: false },
-    ),
-  ].filter(({ start, chosen }) => start.targets.length > 0 && chosen > 0);
-}
-
-/** On these a network template leaves the target's port for its own (contextargs.go of Nuclei: reserved ports). */
-const webPortsOfNuclei = new Set([80, 443, 8080, 8443, 8081, 53]);
-
 const mostSilentInRow = 40;
 
 /** Nuclei itself would wait for every single answer, or skip the host without a word. */
-function makeWatch({ target_timeout_minutes, timeout_seconds }: NucleiOptions, proxy: ScopeProxy): (watchesSilence: boolean) => string | undefined {
+function makeWatch(
+  { target_timeout_minutes, timeout_seconds }: NucleiOptions,
+  { proxy, findOverload }: { proxy: ScopeProxy; findOverload(): string | undefined },
+): (watchesSilence: boolean) => string | undefined {
   const end = performance.now() + target_timeout_minutes * 60_000;
   return (watchesSilence) => {
     if (performance.now() > end)
       return `The time for one target (${target_timeout_minutes} minutes) was over before every template had run. Raise options.target_timeout_minutes, or choose fewer templates.`;
     if (watchesSilence && proxy.silentInRow() >= mostSilentInRow)
-      return `It stopped answering: ${mostSilentInRow} requests in a row got nothing within ${timeout_seconds} seconds. Scan again later, with a smaller options.rate_limit.`;
+      return `It stopped answering: ${mostSilentInRow} requests in a row got nothing within ${timeout_seconds} seconds. ${findOverload() ?? "Scan again later, with a smaller options.rate_limit."}`;
     return undefined;
   };
 }
@@ -178,7 +155,7 @@ async function conclude({
   scan: Scan;
   proxy: ScopeProxy;
   answers: SiteAnswers[];
-}): Promise<Omit<TargetFacts, "runs" | "planned">> {
+}): Promise<Omit<TargetFacts, "runs" | "planned" | "overload">> {
   const { context, set, selected } = scan;
   const scanned = [...new Set([...services.ports, ...services.sites.map((site) => Number(new URL(site).port) || (site.startsWith("https") ? 443 : 80))])];
   const gone: number[] = [];
@@ -199,5 +176,7 @@ async function conclude({
   });
   const mute = seen.filter(({ connected, answered }) => connected > 0 && answered === 0).map(({ port }) => port);
   const failing = seen.filter(({ failed }) => failed > 0).map(({ port }) => port);
-  return { set, templates: selected, services: known, answers, mute, failing, gone, opened: listStill("open"), refused: [...proxy.refused] };
+  const udp = "port" in pin.target ? [] : listUdp(pin);
+  const after = { answers, mute, failing, gone, opened: listStill("open"), refused: [...proxy.refused] };
+  return { set, templates: selected, services: known, ...after, known: pin.known, udp };
 }

@@ -10,7 +10,7 @@ import { type RunFacts, readOutcome } from "../read-outcome.ts";
 import { readResult } from "../read-result.ts";
 
 const site = (port: number) => `http://shop.example:${port}`;
-const none: Services = { sites: [], ports: [], closed: [], silent: [], unclear: [] };
+const none: Services = { sites: [], ports: [], closed: [], silent: [], unclear: [], mute: [], spared: [] };
 const places: Record<string, Services> = {
   none: { ...none, sites: [site(18_401)] },
   one: { ...none, sites: [site(18_402)] },
@@ -99,6 +99,9 @@ async function* readSample(name: string, output: AsyncIterable<Uint8Array>) {
     gone: [],
     opened: [],
     refused: [],
+    known: [],
+    udp: [],
+    overload: undefined,
   };
   yield { address, outcome: readOutcome(facts) };
 }
