@@ -1029,6 +1029,16 @@ export interface components {
             matched: number;
             changed: number;
         };
+        Problem: {
+            error: {
+                /** @description Stable, such as `scan.not_found`. */
+                code: string;
+                message: string;
+                /** @description The field at fault, such as `targets[3]`. */
+                field?: string;
+                request_id: string;
+            };
+        };
         /** @enum {string} */
         OutcomeKind: "complete" | "partial" | "unreachable" | "skipped";
         Observation: {
@@ -1264,16 +1274,6 @@ export interface components {
             started_at?: string;
             /** Format: date-time */
             finished_at?: string;
-        };
-        Problem: {
-            error: {
-                /** @description Stable, such as `scan.not_found`. */
-                code: string;
-                message: string;
-                /** @description The field at fault, such as `targets[3]`. */
-                field?: string;
-                request_id: string;
-            };
         };
         /** @enum {string} */
         EventType: "scan.created" | "scan.updated" | "risk.created" | "risk.updated" | "scan.succeeded" | "risk.opened" | "risk.closed";

@@ -97,7 +97,9 @@ test.concurrent.each<[string, (socket: net.Socket) => void, mute: boolean]>([
   ["answers in another protocol", (socket) => void socket.once("data", () => socket.end("-ERR unknown command\r\n")), false],
 ])("a port that %s is no site, and is missed as one only where it was one before and says nothing", async (_how, onConnection, mute) => {
   const port = await listen(onConnection);
-  expect(await find(port)).toMatchObject({ sites: [], ports: [port], mute: [] });
-  expect(await find(port, [serviceForTest(port, { name: "http" })])).toMatchObject({ sites: [], ports: [port], mute: mute ? [port] : [] });
-  expect(await find(port, [serviceForTest(port, { name: "rpcbind" })])).toMatchObject({ sites: [], ports: [port], mute: [] });
+  const named = (name: string) => find(port, [serviceForTest(port, { name })]);
+  const [bare, web, other] = await Promise.all([find(port), named("http"), named("rpcbind")]);
+  expect(bare).toMatchObject({ sites: [], ports: [port], mute: [] });
+  expect(web).toMatchObject({ sites: [], ports: [port], mute: mute ? [port] : [] });
+  expect(other).toMatchObject({ sites: [], ports: [port], mute: [] });
 });

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { EngineEvent, PinnedTarget, RunContext } from "../kit/engine.ts";
 import { makeRunFolder } from "../kit/run-folder.ts";
 import { pinForTest, testEnginesFolder } from "../kit/testing.ts";
+import { sslyze } from "./index.ts";
 import { pythonOf } from "./install.ts";
 import { SslyzeOptions } from "./options.ts";
 import { runner } from "./runner.ts";
@@ -58,6 +59,16 @@ describe("a target that cannot be reached", () => {
   test("a closed port is unreachable, and says so", async () => {
     const target = pinServer(1);
     expect(outcomeOf(await scan([target]), target)).toMatchObject({ kind: "unreachable", reason: "Port 1: It is closed.", detections: [] });
+  });
+
+  test("a closed port among those that were asked for is named, and the others make the target complete", async () => {
+    await using servers = await serve([{}, {}]);
+    const target = pinForTest(address);
+    const outcome = outcomeOf(await scan([target], { ports: [...servers.ports, 1].join(",") }), target);
+    expect([outcome.kind, outcome.reason]).toEqual(["complete", undefined]);
+    expect(outcome.notes.join()).toContain("Port 1: It is closed, so nothing serves there.");
+    expect(sslyze.readCoverage(outcome.coverage)("tcp/1/service")).toBe(false);
+    expect(servers.ports.map((port) => sslyze.readCoverage(outcome.coverage)(`tcp/${port}/service`))).toEqual([true, true]);
   });
 
   test.runIf(process.geteuid?.() === 0)("a host without a way to it is unreachable, and says so", async () => {

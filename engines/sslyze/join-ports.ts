@@ -15,8 +15,9 @@ export function joinPorts(ports: ReadPort[]): ReadPort[] {
 
 function joinLooks(looks: [ReadPort, ...ReadPort[]]): ReadPort {
   const [first] = looks;
-  const reached = looks.filter(({ state }) => state !== "unreachable");
-  const state = reached.length === 0 ? "unreachable" : looks.every((each) => each.state === "complete") ? "complete" : "partial";
+  const reached = looks.filter(({ state }) => state === "complete" || state === "partial");
+  const unreached = looks.every(({ state }) => state === "closed") ? "closed" : "unreachable";
+  const state = reached.length === 0 ? unreached : looks.every((each) => each.state === "complete") ? "complete" : "partial";
   const tell = (list: (port: ReadPort) => string[]) => [
     ...new Set(looks.flatMap((port) => list(port).map((text) => (port.address === undefined ? text : `At ${clip(port.address, 50)}: ${text}`)))),
   ];

@@ -21,12 +21,13 @@ export interface ReadPort {
   address?: string;
   server: string;
   startTls: StartTls | undefined;
-  state: "complete" | "partial" | "unreachable";
+  /** `closed`: the host itself refused the connection. */
+  state: "complete" | "partial" | "closed" | "unreachable";
   look: PortLook;
   observations: Observation[];
 }
 
-/** One outcome of the ports of one target: complete where each was looked at to the end, unreachable where none was at all. */
+/** One outcome of the ports of one target, as `tellPorts` makes it of them. */
 export const readOutcome = (reports: PortReport[], more: OutcomeFacts = {}): Outcome => tellPorts(reports.map(readReport), more);
 
 interface OutcomeFacts {
@@ -35,17 +36,24 @@ interface OutcomeFacts {
   left?: number;
 }
 
-/** The same of ports that were read, each once. */
+/**
+ * One outcome of ports that were read, each once: complete where each was looked at to the end, unreachable where none was at all. A closed port beside others is
+ * looked at: nothing serves there, which a note says. It is not covered, so it closes nothing.
+ */
 export function tellPorts(ports: ReadPort[], more: OutcomeFacts = {}): Outcome {
-  const notes = [...(more.notes ?? []), ...tellByPort(ports, ({ look }) => look.notes)].slice(0, 50);
-  const troubles = tellByPort(ports, ({ look }) => look.troubles);
+  const isReached = ports.some(({ state }) => state === "complete" || state === "partial");
+  const closed = isReached ? ports.filter(({ state }) => state === "closed") : [];
+  const told = tellByPort(closed, () => ["It is closed, so nothing serves there. What was found there keeps its state."]);
+  const notes = [...(more.notes ?? []), ...told, ...tellByPort(ports, ({ look }) => look.notes)].slice(0, 50);
+  const rest = ports.filter((port) => !closed.includes(port));
+  const troubles = tellByPort(rest, ({ look }) => look.troubles);
   if (more.left) troubles.push(`${more.left} more ports are known to be open. Name them in options.ports, in a scan of their own.`);
   const looked: Coverage = { ports: ports.flatMap(coverPort) };
   const coverage = looked as unknown as Outcome["coverage"];
   const detections = ports.flatMap((port) => port.look.sightings.map((sighting) => makeDetection(sighting, port)));
   const observations = ports.flatMap((port) => port.observations);
-  if (ports.every(({ state }) => state === "unreachable")) return { kind: "unreachable", reason: joinReasons(troubles), notes, detections: [] };
-  if (troubles.length === 0 && ports.every(({ state }) => state === "complete")) return { kind: "complete", notes, coverage, detections, observations };
+  if (!isReached) return { kind: "unreachable", reason: joinReasons(troubles), notes, detections: [] };
+  if (troubles.length === 0 && rest.every(({ state }) => state === "complete")) return { kind: "complete", notes, coverage, detections, observations };
   return { kind: "partial", reason: joinReasons(troubles), notes, coverage, detections, observations };
 }
 
@@ -124,7 +132,7 @@ function readFailure(trace: string, startTls: StartTls | undefined): Pick<ReadPo
   look.troubles.push(
     (Object.hasOwn(failures, name) ? failures[name] : undefined) ?? `SSLyze could not speak to it: ${said === "" ? "it did not say why" : said}.`,
   );
-  return { state: "unreachable", look };
+  return { state: name === "ServerRejectedConnection" ? "closed" : "unreachable", look };
 }
 
 const failures: Record<string, string> = {

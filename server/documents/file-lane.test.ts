@@ -10,13 +10,13 @@ import { sql } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import pino from "pino";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { openKeys } from "../access/keys.ts";
 import { type Connection, connect } from "../db/connect.ts";
 import { startEmbeddedPostgres } from "../db/embedded-postgres.ts";
-import { openKeys } from "../keys.ts";
+import type { FileJob } from "../queue/file-job.ts";
+import { type FileQueue, queueAgain, queueFiles, retryLimit, startQueue } from "../queue/start-queue.ts";
 import { until } from "../testing/start-test-server.ts";
-import type { FileJob } from "./file-job.ts";
 import { startFileLane } from "./file-lane.ts";
-import { type FileQueue, queueAgain, queueFiles, retryLimit, startQueue } from "./start-queue.ts";
 
 const log = pino({ level: "silent" });
 const folder = mkdtempSync(join(tmpdir(), "periscan-lanes-"));
