@@ -121,22 +121,31 @@ export interface FoundProcess {
   command: string;
 }
 
-/** The processes of a platform: those with its data folder in their environment or arguments, engines with their HOME in it. That is all but PostgreSQL. */
+/**
+ * The processes of a platform: those with its data folder in their environment or arguments, engines with their HOME in it, and what descends from them. That is
+ * all but PostgreSQL.
+ */
 export function findProcesses(dataFolder: string, pattern = /./): FoundProcess[] {
-  return readdirSync("/proc")
+  const all = readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
     .flatMap((name) => {
       try {
-        const command = readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ").trim();
-        const environment = readFileSync(`/proc/${name}/environ`, "utf8").split("\0");
-        const isOurs =
-          environment.some((line) => line === `PERISCAN_DATA=${dataFolder}` || line.startsWith(`HOME=${dataFolder}/work/`)) ||
-          command.includes(`${dataFolder}/work/`);
-        return isOurs && command !== "" && pattern.test(command) ? [{ pid: Number(name), command }] : [];
+        const [command = "", environment = "", stat = ""] = ["cmdline", "environ", "stat"].map((file) => readFileSync(`/proc/${name}/${file}`, "utf8"));
+        const parent = Number(stat.split(") ").at(-1)?.split(" ")[1]);
+        return [{ pid: Number(name), parent, command: command.replaceAll("\0", " ").trim(), environment: environment.split("\0") }];
       } catch {
         return [];
       }
     });
+  const isNamed = ({ command, environment }: (typeof all)[number]) =>
+    command.includes(`${dataFolder}/work/`) ||
+    environment.some((line) => line === `PERISCAN_DATA=${dataFolder}` || line.startsWith(`HOME=${dataFolder}/work/`));
+  const ours = new Set(all.filter(isNamed).map(({ pid }) => pid));
+  for (let size = -1; size !== ours.size; ) {
+    size = ours.size;
+    for (const { pid, parent } of all) if (ours.has(parent)) ours.add(pid);
+  }
+  return all.filter(({ pid, command }) => ours.has(pid) && command !== "" && pattern.test(command)).map(({ pid, command }) => ({ pid, command }));
 }
 
 /** Nmap at work; its `--version` is asked all the time. */

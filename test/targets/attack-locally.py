@@ -17,7 +17,7 @@ def talk(to, messages):
     """Sends one message after the other, each once something came; answers all that came."""
     got = b""
     try:
-        with socket.create_connection(("127.0.0.1", to), timeout=1) as client:
+        with socket.create_connection(("127.0.0.1", to), timeout=3) as client:
             for message in messages:
                 client.sendall(message)
                 got += client.recv(65536)
