@@ -110,7 +110,9 @@ function readFailure(trace: string, startTls: StartTls | undefined): Pick<ReadPo
     look.troubles.push("The server speaks nothing newer than SSL 2.0, so nothing else could be looked at.");
     return { state: "partial", look };
   }
-  look.troubles.push(failures[name] ?? `SSLyze could not speak to it: ${said === "" ? "it did not say why" : said}.`);
+  look.troubles.push(
+    (Object.hasOwn(failures, name) ? failures[name] : undefined) ?? `SSLyze could not speak to it: ${said === "" ? "it did not say why" : said}.`,
+  );
   return { state: "unreachable", look };
 }
 

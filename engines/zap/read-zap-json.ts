@@ -109,7 +109,9 @@ function readAlert(alert: MergedAlert, coverage: Coverage, scopes: Record<string
   const risk = Number(alert.riskcode);
   const { title, threatLevel, description, solution, references } = assessAlert({ reference: key, pluginId: alert.pluginid, risk });
   const name = clip(fromParagraphs(alert.name), 500);
-  const scope = scopes[key] ?? formatScope({ rule: key, origin: coverage.origin, answered: alert.instances.map(({ uri }) => readPlace(uri)), erred: [] });
+  const scope =
+    (Object.hasOwn(scopes, key) ? scopes[key] : undefined) ??
+    formatScope({ rule: key, origin: coverage.origin, answered: alert.instances.map(({ uri }) => readPlace(uri)), erred: [] });
   const count = countInstances(alert);
   const confidence = confidenceNames[Number(alert.confidence)] ?? "";
   return {

@@ -68,8 +68,8 @@ function createGatherer() {
       const fields = holders.at(-1)?.fields;
       // Only what stands right in an alert or an instance.
       if (!fields || path.at(-1) !== name || (path.at(-2) !== "alertitem" && path.at(-2) !== "instance")) return;
-      const field = fieldNames[name] ?? name;
-      fields[field] = `${fields[field] ?? ""}${text}`;
+      const field = (Object.hasOwn(fieldNames, name) ? fieldNames[name] : undefined) ?? name;
+      fields[field] = `${Object.hasOwn(fields, field) ? fields[field] : ""}${text}`;
     },
     close: (name: string) => {
       path.pop();

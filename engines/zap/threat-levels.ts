@@ -20,7 +20,7 @@ interface Assessment {
 
 /** Periscan's own rules have their texts and levels in rules.ts; ZAP's come with each alert. */
 export function assessAlert(alert: { reference: string; pluginId: string; risk: number }): Assessment {
-  const ours = rules[alert.reference] ?? rules[alert.pluginId];
+  const ours = [alert.reference, alert.pluginId].flatMap((id) => (Object.hasOwn(rules, id) ? (rules[id] ?? []) : []))[0];
   if (ours) return ours;
   const threatLevel = byRisk[alert.risk];
   if (!threatLevel) throw new ParseError(`ZAP's report has a risk of ${alert.risk}; it knows 0 to 3.`);
