@@ -2256,6 +2256,14 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
                 /** @description There is nothing of that id in the key's workspace. */
                 404: {
                     headers: {
@@ -2359,6 +2367,14 @@ export interface paths {
                 };
                 /** @description The API key is missing, not known, or revoked. */
                 401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                403: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -4511,6 +4527,14 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
                 /** @description There is nothing of that id in the key's workspace. */
                 404: {
                     headers: {
@@ -5291,6 +5315,14 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
                 /** @description There is nothing of that id in the key's workspace. */
                 404: {
                     headers: {
@@ -5883,7 +5915,7 @@ export interface components {
             event_id: string;
             event_type: string;
             state: components["schemas"]["DeliveryState"];
-            /** @description Why it failed without a try. */
+            /** @description Why it failed without a try, or why it waits without one. */
             reason?: string;
             /** Format: date-time */
             created_at: string;
@@ -5970,7 +6002,7 @@ export interface components {
             event_id: string;
             event_type: string;
             state: components["schemas"]["DeliveryState"];
-            /** @description Why it failed without a try. */
+            /** @description Why it failed without a try, or why it waits without one. */
             reason?: string;
             /** Format: date-time */
             created_at: string;

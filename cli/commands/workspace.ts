@@ -21,6 +21,9 @@ export function addWorkspaceCommand(program: Command): void {
     .option("--targets <n>", "targets; more are refused", readLimit)
     .option("--concurrent-scans <n>", "scans that may be open at once; more wait", readLimit)
     .option("--requests-per-minute <n>", "API requests of each of its keys; none: as the server has it (PERISCAN_REQUESTS_PER_MINUTE, 600)", readLimit)
+    .option("--storage-megabytes <n>", "files of results, imports and reports; then imports and reports are refused, and scans kept as OVER_LIMIT", readLimit)
+    .option("--schedules <n>", "schedules; more are refused", readLimit)
+    .option("--mails-per-hour <n>", "mails of notifications, one for each recipient; more wait", readLimit)
     .addHelpText(
       "after",
       "\nExamples:\n  periscan workspace limit default --scans-per-month 500 --concurrent-scans 4\n  periscan workspace limit default --targets none\n",
@@ -53,13 +56,19 @@ async function listWorkspaces({ json }: { json?: boolean }): Promise<void> {
   const workspaces = await withWorkspaces((open) => open.list());
   if (json) return printJson(workspaces);
   if (workspaces.length === 0) return console.log("No workspaces yet. A key makes one: periscan key create NAME --workspace NAME");
-  printTable(["SCANS THIS MONTH", "OPEN SCANS", "TARGETS", "REQUESTS A MINUTE", "WORKSPACE"], workspaces.map(toRow));
+  printTable(
+    ["SCANS THIS MONTH", "OPEN SCANS", "TARGETS", "SCHEDULES", "FILES (MB)", "MAILS AN HOUR", "REQUESTS A MINUTE", "WORKSPACE"],
+    workspaces.map(toRow),
+  );
 }
 
 const toRow = ({ name, limits, used }: WorkspaceListing): string[] => [
   ofLimit(used.scansThisMonth, limits.scansPerMonth),
   ofLimit(used.concurrentScans, limits.concurrentScans),
   ofLimit(used.targets, limits.targets),
+  ofLimit(used.schedules, limits.schedules),
+  ofLimit(used.storageMegabytes, limits.storageMegabytes),
+  `${limits.mailsPerHour ?? "no limit"}`,
   `${limits.requestsPerMinute ?? "the server's"}`,
   cleanLine(name),
 ];

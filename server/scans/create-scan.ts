@@ -9,6 +9,7 @@ import type { z } from "zod";
 import { ApiError } from "../api-error.ts";
 import type { Transaction } from "../db/connect.ts";
 import { scan, scanTarget, task } from "../db/schema.ts";
+import { explainStorage } from "../limits/quotas.ts";
 import { type Admission, admitScan } from "../limits/workspace-limit.ts";
 import { findUnproven } from "../ownership/ownership-rows.ts";
 import { targetPolicyOf } from "../ownership/ownership-settings.ts";
@@ -104,7 +105,7 @@ interface ScanParts {
 async function insertScan(tx: Transaction, parts: ScanParts): Promise<string> {
   const { services, workspaceId, engine, options, targets, useAuthentication, scheduledBy = null } = parts;
   const scanId = uuidv7();
-  const { isHeld, overLimit } = await admitScan(tx, workspaceId);
+  const { isHeld, overLimit } = await admit(tx, workspaceId);
   const head = { id: scanId, workspaceId, type: engine.type, options, useAuthentication, scheduledBy };
   if (overLimit) {
     await keepOverLimit(tx, { head, targets, reason: overLimit });
@@ -143,6 +144,13 @@ async function insertScan(tx: Transaction, parts: ScanParts): Promise<string> {
   await recordScanEvent(tx, scanId, "scan.created");
   if (taskIds.length === 0) await finishScan(tx, services.boss, scanId);
   return scanId;
+}
+
+/** Its files need room, too: a scan that has none is kept as one over the allowance is. */
+async function admit(tx: Transaction, workspaceId: string): Promise<Admission> {
+  const full = await explainStorage(tx, workspaceId, 1);
+  if (full === undefined) return admitScan(tx, workspaceId);
+  return { isHeld: false, overLimit: { code: "storage.over_limit", message: `${full} This scan is kept and does not run.` } };
 }
 
 interface OverLimit {
