@@ -1,5 +1,5 @@
 import type { Scan } from "@periscan/contract/scan.ts";
-import { cut, formatDuration } from "./print.ts";
+import { cleanLine, cut, formatDuration } from "./print.ts";
 import { describeTarget } from "./print-scan.ts";
 
 export interface ProgressDisplay {
@@ -32,5 +32,5 @@ function describeProgress({ state, progress, started_at, targets, type }: Scan, 
   const bar = "█".repeat(filled) + "░".repeat(barWidth - filled);
   const elapsed = started_at ? `  ${formatDuration((Date.now() - Date.parse(started_at)) / 1000)}` : "";
   const phase = state === "QUEUED" ? "  waiting for a worker" : "";
-  return `${type} ${bar} ${progress} %  ${done} of ${targets.length} targets${elapsed}${phase}`;
+  return `${cleanLine(type)} ${bar} ${progress} %  ${done} of ${targets.length} targets${elapsed}${phase}`;
 }

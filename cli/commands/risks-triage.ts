@@ -94,7 +94,7 @@ async function showHistory(id: string, { limit, json }: { limit: number; json?: 
 
 const printHead = ({ target, status, is_accepted, risk_definition }: Risk): void =>
   console.log(
-    `${paint("bold", cleanLine(risk_definition.title))} on ${cleanLine(target)}  ${paintLevel(risk_definition.threat_level)}, ${status}${is_accepted ? ", accepted" : ""}`,
+    `${paint("bold", cleanLine(risk_definition.title))} on ${cleanLine(target)}  ${paintLevel(risk_definition.threat_level)}, ${cleanLine(status)}${is_accepted ? ", accepted" : ""}`,
   );
 
 const toRow = (event: RiskEvent): string[] => [

@@ -6,7 +6,7 @@ import { ApiError, type Client } from "@periscan/sdk/client.ts";
 import type { NewScan } from "@periscan/sdk/types.ts";
 import { Argument, type Command, InvalidArgumentError } from "commander";
 import { installMissing } from "../install-engine.ts";
-import { printJson } from "../print.ts";
+import { cleanLine, printJson } from "../print.ts";
 import { printScan } from "../print-scan.ts";
 import { saveResults } from "../save-results.ts";
 import { openSession, type Session, withClient, withLiveSession } from "../session.ts";
@@ -121,7 +121,7 @@ async function runScan(type: ScanType, targets: string[], options: Options): Pro
     const scan = started.value;
     if (!options.wait) {
       if (options.json) printJson({ scan, risks: [], files: [] });
-      else console.log(`${scan.id}\nperiscan scan show ${scan.id}`);
+      else console.log(`${cleanLine(scan.id)}\nperiscan scan show ${cleanLine(scan.id)}`);
       return;
     }
     const ended = await waitForEnd(session, scan.id, interrupted);
@@ -145,7 +145,7 @@ async function startScan(client: Client, request: NewScan, idempotencyKey: strin
   try {
     return await client.scans.create(request, { idempotencyKey });
   } catch (error) {
-    if (error instanceof ApiError && error.code === "engine.missing") throw new UserError(error.message, { cause: error });
+    if (error instanceof ApiError && error.code === "engine.missing") throw new UserError(cleanLine(error.message), { cause: error });
     throw error;
   }
 }

@@ -44,7 +44,7 @@ async function listSources({ json }: Output): Promise<void> {
 async function addSource(name: string, { json }: Output): Promise<void> {
   const source = await withClient((client) => client.sources.create({ source_type: "IMPORTED", name }));
   if (json) printJson({ source });
-  else console.log(source.id);
+  else console.log(cleanLine(source.id));
 }
 
 async function deleteSource(id: string): Promise<void> {
