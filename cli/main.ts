@@ -20,7 +20,10 @@ import { addTargetsCommand } from "./commands/targets.ts";
 import { addTestCommand } from "./commands/test.ts";
 import { addWebhooksCommand } from "./commands/webhooks.ts";
 import { addWorkspaceCommand } from "./commands/workspace.ts";
+import { guardConsole } from "./print.ts";
 import { reportError } from "./report-error.ts";
+
+guardConsole();
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
 

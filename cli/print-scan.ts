@@ -11,7 +11,7 @@ export function printScan(scan: Scan, risks: DocumentRisk[], files: string[]): v
   printTargets(scan);
   if (files.length === 0) return;
   console.log(`\n${paint("bold", "Results")}`);
-  for (const file of files) console.log(`  ${file}`);
+  for (const file of files) console.log(`  ${cleanLine(file)}`);
 }
 
 function describeState({ state, progress, started_at, finished_at, target_counts }: Scan): string {
@@ -20,7 +20,7 @@ function describeState({ state, progress, started_at, finished_at, target_counts
   const counts = `${complete} of ${requested} target${requested === 1 ? "" : "s"} scanned to the end`;
   if (state === "SUCCEEDED") return `${paint(complete === requested ? "green" : "yellow", state)}${seconds}, ${counts}`;
   if (state === "FAILED") return `${paint("red", state)}${seconds}, ${counts}`;
-  return state === "RUNNING" ? `${state}, ${progress} %` : state;
+  return state === "RUNNING" ? `${state}, ${progress} %` : cleanLine(state);
 }
 
 const marks = { new_open: "new", still_open: "", closed: "closed" };
@@ -35,7 +35,7 @@ function printRisks(scan: Scan, risks: DocumentRisk[]): void {
 /** Open ports are told apart by what answers there, so the description's first sentence stands beside the title. */
 const toRow = ({ threat_level, change, target, title, additional_info }: DocumentRisk): string[] => [
   paintLevel(threat_level),
-  marks[change],
+  Object.hasOwn(marks, change) ? marks[change] : "",
   cleanLine(target),
   cleanLine(
     [title, ...["service", "product", "version"].flatMap((name) => (typeof additional_info[name] === "string" ? additional_info[name] : []))].join("  "),
@@ -59,8 +59,8 @@ const signs = {
 
 /** One target's line: `✓ 127.0.0.1  complete: All 65,535 TCP ports`. */
 export function describeTarget({ target, resolved_target, outcome, reason, coverage, notes }: ScanTarget): string {
-  const address = resolved_target && resolved_target !== target ? ` (${resolved_target})` : "";
+  const address = resolved_target && resolved_target !== target ? ` (${cleanLine(resolved_target)})` : "";
   const what = outcome === "complete" ? coverage : reason;
   const more = notes.length === 0 ? "" : ` ${paint("gray", cleanLine(notes.join(" ")))}`;
-  return `${signs[outcome]} ${cleanLine(target)}${address}  ${outcome}${what ? `: ${cleanLine(what)}` : ""}${more}`;
+  return `${Object.hasOwn(signs, outcome) ? signs[outcome] : ""} ${cleanLine(target)}${address}  ${cleanLine(outcome)}${what ? `: ${cleanLine(what)}` : ""}${more}`;
 }

@@ -1,5 +1,5 @@
 import type { Scan } from "@periscan/contract/scan.ts";
-import { cut, formatDuration } from "./print.ts";
+import { cleanLine, cut, formatDuration } from "./print.ts";
 import { describeTarget } from "./print-scan.ts";
 
 export interface ProgressDisplay {
@@ -39,5 +39,5 @@ function describeProgress({ state, progress, started_at, target_counts, type }: 
   const bar = "█".repeat(filled) + "░".repeat(barWidth - filled);
   const elapsed = started_at ? `  ${formatDuration((Date.now() - Date.parse(started_at)) / 1000)}` : "";
   const phase = state === "QUEUED" ? "  waiting for a worker" : "";
-  return `${type} ${bar} ${progress} %  ${target_counts.requested - target_counts.pending} of ${target_counts.requested} targets${elapsed}${phase}`;
+  return `${cleanLine(type)} ${bar} ${progress} %  ${target_counts.requested - target_counts.pending} of ${target_counts.requested} targets${elapsed}${phase}`;
 }

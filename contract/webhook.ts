@@ -107,7 +107,7 @@ export const Delivery = z
     event_id: z.string(),
     event_type: z.string(),
     state: DeliveryState,
-    reason: z.string().optional().describe("Why it failed without a try."),
+    reason: z.string().optional().describe("Why it failed without a try, or why it waits without one."),
     created_at: z.iso.datetime(),
     next_attempt_at: z.iso.datetime().optional(),
     ended_at: z.iso.datetime().optional(),

@@ -1377,7 +1377,7 @@ export interface components {
             event_id: string;
             event_type: string;
             state: components["schemas"]["DeliveryState"];
-            /** @description Why it failed without a try. */
+            /** @description Why it failed without a try, or why it waits without one. */
             reason?: string;
             /** Format: date-time */
             created_at: string;
@@ -1464,7 +1464,7 @@ export interface components {
             event_id: string;
             event_type: string;
             state: components["schemas"]["DeliveryState"];
-            /** @description Why it failed without a try. */
+            /** @description Why it failed without a try, or why it waits without one. */
             reason?: string;
             /** Format: date-time */
             created_at: string;
@@ -4020,6 +4020,14 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is nothing of that id in the key's workspace. */
             404: {
                 headers: {
@@ -4116,6 +4124,14 @@ export interface operations {
             };
             /** @description The API key is missing, not known, or revoked. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6191,6 +6207,14 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is nothing of that id in the key's workspace. */
             404: {
                 headers: {
@@ -6951,6 +6975,14 @@ export interface operations {
             };
             /** @description The API key is missing, not known, or revoked. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,4 +1,4 @@
-import { ConnectionError } from "./errors.ts";
+import { ApiError, ConnectionError } from "./errors.ts";
 import { pause } from "./pause.ts";
 
 const maxTries = 6;
@@ -26,14 +26,28 @@ export async function sendPatiently(fetch: typeof globalThis.fetch, url: URL, in
   }
 }
 
-/** Sends a request once. Throws a ConnectionError where there is no answer. */
+/**
+ * Sends a request once. Throws a ConnectionError where there is no answer, and an ApiError `server.redirected` at a redirect: `fetch` would send the API key on to whichever
+ * address it names.
+ */
 export async function sendOnce(fetch: typeof globalThis.fetch, url: URL, init: RequestInit): Promise<Response> {
-  try {
-    return await fetch(url, init);
-  } catch (cause) {
+  const response = await fetch(url, { ...init, redirect: "manual" }).catch((cause) => {
     init.signal?.throwIfAborted();
     throw new ConnectionError(`The server ${url.origin} cannot be reached.`, { cause });
-  }
+  });
+  if (response.type !== "opaqueredirect" && !redirects.has(response.status)) return response;
+  await response.body?.cancel();
+  throw describeRedirect(url, response);
+}
+
+const redirects = new Set([301, 302, 303, 307, 308]);
+
+/** Browsers do not tell a page where a redirect goes. */
+function describeRedirect({ origin }: URL, response: Response): ApiError {
+  const location = response.headers.get("location") ?? "";
+  const target = URL.canParse(location, origin) ? new URL(location, origin).origin : "another address";
+  const message = `${origin} redirects to ${target}, and the API key is not sent there. If that is your server, give its address as \`server\` (PERISCAN_SERVER).`;
+  return new ApiError(response.status, { code: "server.redirected", message });
 }
 
 /** A request with our own Idempotency-Key may be under way still, where its connection broke. */

@@ -58,7 +58,7 @@ interface Call {
  */
 export function createServerClient({ server, token }: { server: string; token: string }): ServerClient {
   const call = async ({ method, path, body, signal, timeoutSeconds }: Call): Promise<unknown> => {
-    const response = await fetch(new URL(path, server), {
+    const response = await ask(new URL(path, server), {
       method,
       body: body as string,
       headers: { authorization: `Bearer ${token}`, "content-type": typeof body === "string" ? "application/json" : "application/octet-stream" },
@@ -70,7 +70,7 @@ export function createServerClient({ server, token }: { server: string; token: s
     return JSON.parse(text);
   };
   const download = async ({ path, to, signal }: { path: string; to: string; signal: AbortSignal }): Promise<void> => {
-    const response = await fetch(new URL(path, server), { headers: { authorization: `Bearer ${token}` }, signal });
+    const response = await ask(new URL(path, server), { headers: { authorization: `Bearer ${token}` }, signal });
     if (response.status === 409) throw new AttemptOverError("attempt over");
     if (!response.ok || !response.body) throw refused(response.status, await response.text());
     await pipeline(response.body, createWriteStream(to, { mode: 0o600 }));
@@ -105,6 +105,16 @@ export function createServerClient({ server, token }: { server: string; token: s
       await post(taskPath(taskId, "end"), end, signal);
     },
   };
+}
+
+/** A redirect is not followed: tasks, and what engines found, are for this server alone. */
+async function ask(url: URL, init: RequestInit): Promise<Response> {
+  const response = await fetch(url, { ...init, redirect: "manual" });
+  const location = response.headers.get("location");
+  if (location === null || response.status < 300 || response.status > 399) return response;
+  await response.body?.cancel();
+  const target = URL.canParse(location, url.href) ? new URL(location, url).origin : "another address";
+  throw new RefusedError(response.status, `${url.origin} redirects to ${target}, which is not followed: set PERISCAN_SERVER to the server's own address.`);
 }
 
 /** So long a server may be away, or its disk be full, before the attempt gives up. By then its lease is long gone. */

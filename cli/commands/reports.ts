@@ -47,7 +47,7 @@ export function addReportCommands(program: Command): void {
     .argument("<id>")
     .option("--output <file>", "where to; in this folder, under the server's name, where absent")
     .addHelpText("after", "\nExample:\n  periscan reports get 0199d3a2-… --output report.pdf\n")
-    .action(async (id: string, { output }: { output?: string }) => console.log(await withClient((client) => saveReport(client, id, output))));
+    .action(async (id: string, { output }: { output?: string }) => console.log(cleanLine(await withClient((client) => saveReport(client, id, output)))));
 }
 
 async function makeReport({ format, target, tag, level, output, json }: MakeOptions): Promise<void> {
@@ -61,7 +61,7 @@ async function makeReport({ format, target, tag, level, output, json }: MakeOpti
     return { id, file: await saveReport(client, id, output) };
   });
   if (json) printJson(made);
-  else console.log(made.file);
+  else console.log(cleanLine(made.file));
 }
 
 async function saveReport(client: Client, id: string, output: string | undefined): Promise<string> {

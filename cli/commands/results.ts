@@ -1,6 +1,6 @@
 import { ApiError, type Client } from "@periscan/sdk/client.ts";
 import { type Command, Option } from "commander";
-import { printJson } from "../print.ts";
+import { cleanLine, printJson } from "../print.ts";
 import { formats, saveResult, saveResults } from "../save-results.ts";
 import { withClient } from "../session.ts";
 import { UserError } from "../user-error.ts";
@@ -27,7 +27,7 @@ export function addResultsCommand(program: Command): void {
 async function getResults(id: string, options: Options): Promise<void> {
   const files = await withClient((client) => download(client, id, options));
   if (options.json) printJson({ files });
-  else for (const file of files) console.log(file);
+  else for (const file of files) console.log(cleanLine(file));
 }
 
 async function download(client: Client, id: string, { output, format }: Options): Promise<string[]> {
@@ -36,8 +36,8 @@ async function download(client: Client, id: string, { output, format }: Options)
     throw error;
   });
   if (!scan) return [await saveResult(client, id, output)];
-  if (scan.state === "QUEUED" || scan.state === "RUNNING") throw new UserError(`The scan is ${scan.state}; its files are made when it ends.`);
-  if (scan.state === "OVER_LIMIT") throw new UserError(`The scan has no files, because it did not run. ${scan.error?.message ?? ""}`);
+  if (scan.state === "QUEUED" || scan.state === "RUNNING") throw new UserError(`The scan is ${cleanLine(scan.state)}; its files are made when it ends.`);
+  if (scan.state === "OVER_LIMIT") throw new UserError(cleanLine(`The scan has no files, because it did not run. ${scan.error?.message ?? ""}`));
   const wanted = format?.map((name) => formats[name]);
   return saveResults(client, wanted ? { ...scan, results: scan.results.filter(({ content_type }) => wanted.includes(content_type)) } : scan, output);
 }

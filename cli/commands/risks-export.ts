@@ -4,6 +4,7 @@ import { pipeline } from "node:stream/promises";
 import type { ReadableStream } from "node:stream/web";
 import type { ExportFormat } from "@periscan/sdk/client.ts";
 import { type Command, Option } from "commander";
+import { cleanOutput } from "../print.ts";
 import { addRiskChoice, buildRiskFilters, type RiskChoice } from "../risk-choice.ts";
 import { saveFile } from "../save-results.ts";
 import { withClient } from "../session.ts";
@@ -34,9 +35,10 @@ export async function exportRisks({ format, output, ...choice }: Options): Promi
   });
 }
 
-/** Whoever reads may have had enough, as `head` does: that is no error. */
+/** On a terminal without what could steer it. Whoever reads may have had enough, as `head` does: that is no error. */
 async function print(body: Readable): Promise<void> {
-  await pipeline(body, process.stdout, { end: false }).catch((error: NodeJS.ErrnoException) => {
+  const shown = process.stdout.isTTY ? body.setEncoding("utf8").map((text: string) => cleanOutput(text.replaceAll("\r\n", "\n"), false)) : body;
+  await pipeline(shown, process.stdout, { end: false }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
   });
 }

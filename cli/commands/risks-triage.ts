@@ -96,7 +96,7 @@ async function showHistory(id: string, { limit, ...format }: Format & { limit: n
 
 const printHead = ({ target, status, is_accepted, risk_definition }: Risk): void =>
   console.log(
-    `${paint("bold", cleanLine(risk_definition.title))} on ${cleanLine(target)}  ${paintLevel(risk_definition.threat_level)}, ${status}${is_accepted ? ", accepted" : ""}`,
+    `${paint("bold", cleanLine(risk_definition.title))} on ${cleanLine(target)}  ${paintLevel(risk_definition.threat_level)}, ${cleanLine(status)}${is_accepted ? ", accepted" : ""}`,
   );
 
 const toRow = (event: RiskEvent): string[] => [

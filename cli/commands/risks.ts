@@ -67,7 +67,7 @@ async function showRisk(id: string, options: Options): Promise<void> {
   const { risk_definition: definition } = risk;
   console.log(`${paint("bold", cleanLine(definition.title))} on ${cleanLine(risk.target)}`);
   console.log(
-    `${paintLevel(definition.threat_level)} · ${risk.status} · first seen ${formatTime(risk.first_detected_at)}, last ${formatTime(risk.last_detected_at)}`,
+    `${paintLevel(definition.threat_level)} · ${cleanLine(risk.status)} · first seen ${formatTime(risk.first_detected_at)}, last ${formatTime(risk.last_detected_at)}`,
   );
   for (const each of risk.accepted_by) console.log(describeAcceptance(each));
   printSection("What it is", [definition.description]);

@@ -6,7 +6,7 @@ import { ApiError, type Client } from "@periscan/sdk/client.ts";
 import type { NewScan } from "@periscan/sdk/types.ts";
 import { Argument, type Command, InvalidArgumentError } from "commander";
 import { failOnOption, hasRisk, tellingFailures } from "../fail-on.ts";
-import { printJson } from "../print.ts";
+import { cleanLine, printJson } from "../print.ts";
 import { addFormat, type Format, readFormat } from "../print-list.ts";
 import { describeTarget, printScan } from "../print-scan.ts";
 import { readTargets } from "../read-targets.ts";
@@ -147,7 +147,7 @@ async function scanOnce(type: ScanType, targets: string[], options: Options): Pr
     const scan = started.value;
     if (!options.wait) {
       if (readFormat(options) === "json") printJson({ scan, risks: [], files: [] });
-      else console.log(`${scan.id}\nperiscan scan show ${scan.id}`);
+      else console.log(`${cleanLine(scan.id)}\nperiscan scan show ${cleanLine(scan.id)}`);
       return;
     }
     const ended = await waitForEnd(session, scan.id, interrupted);
@@ -171,7 +171,7 @@ async function startScan(client: Client, request: NewScan, idempotencyKey: strin
   try {
     return await client.scans.create(request, { idempotencyKey });
   } catch (error) {
-    if (error instanceof ApiError && error.code === "engine.missing") throw new UserError(error.message, { cause: error });
+    if (error instanceof ApiError && error.code === "engine.missing") throw new UserError(cleanLine(error.message), { cause: error });
     throw error;
   }
 }

@@ -120,7 +120,7 @@ async function addSchedule(type: NewSchedule["type"], targets: string[], options
   const request: NewSchedule = { name, type, time_zone: zone, ...(login ? { use_authentication: true } : {}), ...present };
   const schedule = await withClient((client) => client.schedules.create(request));
   if (options.json) return printJson(schedule);
-  console.log(schedule.id);
+  console.log(cleanLine(schedule.id));
   console.log(`Next: ${schedule.next_runs.map((moment) => formatTime(moment)).join(", ")}`);
 }
 
@@ -146,7 +146,7 @@ async function showSchedule(id: string, { limit, json }: Options & { limit: numb
   }));
   if (json) return printJson({ schedule, runs });
   const what = [...schedule.targets, ...schedule.target_ids, ...schedule.tags.map((tag) => `every target with the tag ${tag}`)].join(", ");
-  console.log(`${paint("bold", cleanLine(schedule.name))}  ${schedule.type}, ${schedule.cron} on the clock of ${schedule.time_zone}`);
+  console.log(`${paint("bold", cleanLine(schedule.name))}  ${cleanLine(`${schedule.type}, ${schedule.cron} on the clock of ${schedule.time_zone}`)}`);
   console.log(`Targets  ${cleanLine(what)}`);
   console.log(`Next     ${schedule.enabled ? schedule.next_runs.map((moment) => formatTime(moment)).join(", ") : paint("yellow", "paused")}`);
   if (runs.length === 0) return console.log("It has not been due yet.");

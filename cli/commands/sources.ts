@@ -35,7 +35,7 @@ async function listSources(format: Format): Promise<void> {
 async function addSource(name: string, { json }: Output): Promise<void> {
   const source = await withClient((client) => client.sources.create({ source_type: "IMPORTED", name }));
   if (json) printJson({ source });
-  else console.log(source.id);
+  else console.log(cleanLine(source.id));
 }
 
 async function deleteSource(id: string): Promise<void> {

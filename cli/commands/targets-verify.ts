@@ -34,8 +34,9 @@ async function verifyTarget(id: string, { root, show, json }: Options): Promise<
 }
 
 function describeState({ root, state, covers_subdomains, verified_by, verified_at, looks, reason }: Ownership): string {
-  const names = covers_subdomains ? `${root} and every name below it` : root;
-  if (state === "verified") return `${names}: yours, proven by ${verified_by} (${formatTime(verified_at ?? "")}).${reason ? ` ${cleanLine(reason)}` : ""}`;
+  const names = cleanLine(covers_subdomains ? `${root} and every name below it` : root);
+  if (state === "verified")
+    return `${names}: yours, proven by ${cleanLine(verified_by ?? "")} (${formatTime(verified_at ?? "")}).${reason ? ` ${cleanLine(reason)}` : ""}`;
   const seen = (looks ?? []).map(({ place, reason: why }) => `  ${cleanLine(place)}: ${cleanLine(why ?? "")}`);
   return [`${names}: not proven yet.`, ...seen].join("\n");
 }
@@ -43,7 +44,7 @@ function describeState({ root, state, covers_subdomains, verified_by, verified_a
 function describeWays({ ways }: Ownership): void {
   if (!ways) return;
   console.log("Publish one of these, then run the command again:");
-  if (ways.dns) console.log(`  DNS   a TXT record at ${ways.dns.names.join(" or ")}:\n        ${ways.dns.value}`);
-  console.log(`  File  at ${ways.file.urls.join(" or ")} with the line:\n        ${ways.file.content}`);
-  console.log(`  Page  in the head of ${ways.meta.urls.join(" or ")}:\n        ${ways.meta.tag}`);
+  if (ways.dns) console.log(`  DNS   a TXT record at ${cleanLine(ways.dns.names.join(" or "))}:\n        ${cleanLine(ways.dns.value)}`);
+  console.log(`  File  at ${cleanLine(ways.file.urls.join(" or "))} with the line:\n        ${cleanLine(ways.file.content)}`);
+  console.log(`  Page  in the head of ${cleanLine(ways.meta.urls.join(" or "))}:\n        ${cleanLine(ways.meta.tag)}`);
 }

@@ -101,7 +101,7 @@ async function rotateSecret(id: string, { now, json }: { now?: boolean; json?: b
 
 function showSecret(webhook: { id: string; secret: string }, json: boolean | undefined): void {
   if (json) printJson(webhook);
-  else console.log(`Webhook  ${webhook.id}\nSecret   ${webhook.secret}`);
+  else console.log(`Webhook  ${cleanLine(webhook.id)}\nSecret   ${cleanLine(webhook.secret)}`);
   console.error("Keep the secret now: it is not shown again.");
 }
 

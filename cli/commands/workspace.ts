@@ -19,6 +19,9 @@ export function addWorkspaceCommand(program: Command): void {
     .option("--targets <n>", "targets; more are refused", readLimit)
     .option("--concurrent-scans <n>", "scans that may be open at once; more wait", readLimit)
     .option("--requests-per-minute <n>", "API requests of each of its keys; none: as the server has it (PERISCAN_REQUESTS_PER_MINUTE, 600)", readLimit)
+    .option("--storage-megabytes <n>", "files of results, imports and reports; then imports and reports are refused, and scans kept as OVER_LIMIT", readLimit)
+    .option("--schedules <n>", "schedules; more are refused", readLimit)
+    .option("--mails-per-hour <n>", "mails of notifications, one for each recipient; more wait", readLimit)
     .addHelpText(
       "after",
       "\nExamples:\n  periscan workspace limit default --scans-per-month 500 --concurrent-scans 4\n  periscan workspace limit default --targets none\n",
@@ -49,7 +52,7 @@ const withWorkspaces = <T>(action: (workspaces: Workspaces) => Promise<T>): Prom
 
 async function listWorkspaces(format: Format): Promise<void> {
   const workspaces = await withWorkspaces((open) => open.list());
-  const headings = ["SCANS THIS MONTH", "OPEN SCANS", "TARGETS", "REQUESTS A MINUTE", "WORKSPACE"];
+  const headings = ["SCANS THIS MONTH", "OPEN SCANS", "TARGETS", "SCHEDULES", "FILES (MB)", "MAILS AN HOUR", "REQUESTS A MINUTE", "WORKSPACE"];
   printList(format, { items: workspaces, headings, row: toRow, empty: "No workspaces yet. A key makes one: periscan key create NAME --workspace NAME" });
 }
 
@@ -57,6 +60,9 @@ const toRow = ({ name, limits, used }: WorkspaceListing): string[] => [
   ofLimit(used.scansThisMonth, limits.scansPerMonth),
   ofLimit(used.concurrentScans, limits.concurrentScans),
   ofLimit(used.targets, limits.targets),
+  ofLimit(used.schedules, limits.schedules),
+  ofLimit(used.storageMegabytes, limits.storageMegabytes),
+  `${limits.mailsPerHour ?? "no limit"}`,
   `${limits.requestsPerMinute ?? "the server's"}`,
   cleanLine(name),
 ];

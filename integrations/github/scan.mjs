@@ -75,12 +75,16 @@ async function send({ server, apiKey }, path, { method = "GET", body, key } = {}
 }
 
 async function fetchWhole(url, init) {
-  const response = await fetch(url, init);
+  // A redirect is not followed: it would take the key along, to whichever address it names.
+  const response = await fetch(url, { ...init, redirect: "manual" });
   const { ok, status, headers } = response;
   return { ok, status, headers, text: await response.text() };
 }
 
 function explain(answer, path) {
+  const location = answer.headers?.get("location");
+  if (location && URL.canParse(location, environment.PERISCAN_SERVER))
+    return `The server redirects to ${new URL(location, environment.PERISCAN_SERVER).origin}, and the key is not sent there: if that is your server, set PERISCAN_SERVER to its address.`;
   if (answer instanceof Error) return `The server cannot be reached: ${answer.cause?.message || answer.cause?.code || answer.message}`;
   return parseJson(answer.text)?.error?.message ?? `${path} answered ${answer.status}.`;
 }

@@ -10,6 +10,7 @@ import { operation } from "../http/operation.ts";
 import type { TypedApp } from "../http/typed-app.ts";
 import { createImportIn, type StoredFile, storeUpload } from "../imports/create-import.ts";
 import { type ImportFields, ImportForm, readImportForm } from "../imports/read-import-form.ts";
+import { checkStorage } from "../limits/quotas.ts";
 import { importName } from "../outcomes/import-file.ts";
 import { presentScans, shownAlone } from "../present/present-scan.ts";
 import type { Services } from "../services.ts";
@@ -32,7 +33,7 @@ export async function addImportRoutes(app: TypedApp, services: Services): Promis
           headers: OnceHeaders,
           body: ImportForm,
           answer: One,
-          errors: [400, 404, 409, 413, 415, 507],
+          errors: [400, 403, 404, 409, 413, 415, 507],
         }),
         consumes: ["multipart/form-data"],
       },
@@ -46,6 +47,8 @@ async function importForm(services: Services, request: FastifyRequest, reply: Fa
   let stored: StoredFile | undefined;
   let fields: ImportFields | undefined;
   try {
+    // Before the file is read: one that has no room is not to fill the disk first.
+    await services.db.transaction((tx) => checkStorage(tx, request.workspaceId));
     fields = await readImportForm(request, async (upload, maxBytes) => {
       stored = await storeUpload(services, upload, maxBytes);
     });

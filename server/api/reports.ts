@@ -41,7 +41,7 @@ export function addReportRoutes(app: TypedApp, services: Services): void {
       headers: OnceHeaders,
       body: NewReport,
       answer: z.object({ data: z.object({ id: z.string() }) }),
-      errors: [400, 404, 409, 413, 415],
+      errors: [400, 403, 404, 409, 413, 415],
     });
     app.post(url, { onRequest, schema }, async (request, reply) => {
       const { workspaceId, body: input } = request;

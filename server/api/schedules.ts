@@ -33,7 +33,7 @@ export function addScheduleRoutes(app: TypedApp, services: Services): void {
 
   app.post(
     "/v1/schedules",
-    { onRequest, schema: operation({ tag, summary: "Add a schedule", body: NewSchedule, answer: One, errors: [400, 404, 413, 415] }) },
+    { onRequest, schema: operation({ tag, summary: "Add a schedule", body: NewSchedule, answer: One, errors: [400, 403, 404, 413, 415] }) },
     async (request) => ({ data: presentSchedule(await createSchedule(db, request.workspaceId, request.body)) }),
   );
 

@@ -37,7 +37,7 @@ export async function makeReport({ db, files }: Pick<Services, "db" | "files">, 
   await files.write(reportFile(row), toAsync([content]));
   await db
     .update(report)
-    .set({ state: "SUCCEEDED", error: null, finishedAt: sql`now()` })
+    .set({ state: "SUCCEEDED", error: null, sizeBytes: (await files.size(reportFile(row))) ?? 0, finishedAt: sql`now()` })
     .where(and(eq(report.id, reportId), unfinished));
 }
 

@@ -68,7 +68,8 @@ async function makeEach<R extends FileRow>(services: Pick<Services, "db" | "file
 
 async function keepFile({ db, files }: Pick<Services, "db" | "files">, row: FileRow, content: Content): Promise<void> {
   await files.write(resultFile(row), toAsync(content));
-  await db.update(result).set({ state: "ready", error: null }).where(eq(result.id, row.id));
+  const sizeBytes = (await files.size(resultFile(row))) ?? 0;
+  await db.update(result).set({ state: "ready", error: null, sizeBytes }).where(eq(result.id, row.id));
 }
 
 /** After the last try: the reader of a file is told, and the log has the cause. */

@@ -8,6 +8,7 @@ import type { Transaction } from "../db/connect.ts";
 import { importFile, scan, source } from "../db/schema.ts";
 import { ApiError, notFound } from "../errors/api-error.ts";
 import { recordScanEvent } from "../events/record-scan-event.ts";
+import { checkStorage } from "../limits/quotas.ts";
 import { importName } from "../outcomes/import-file.ts";
 import { isId } from "../page.ts";
 import type { Services } from "../services.ts";
@@ -58,13 +59,14 @@ export const readImportTarget = ({ target }: ImportFields): string | null => (ta
 
 /**
  * Makes the scan whose one task is to read the file. Answers its id. It looks at nothing, so it neither counts against the workspace's allowance of
- * scans nor waits for others of them. Throws 400 on a target that is none, and 404 on a source of another workspace. The caller rings the bell once it is committed.
+ * scans nor waits for others of them. Throws 400 on a target that is none, 403 where the workspace has no room for the file, and 404 on a source of another workspace. The caller rings the bell once it is committed.
  */
 export async function createImportIn(tx: Transaction, { workspaceId, fields, file }: NewImport): Promise<string> {
   const target = readImportTarget(fields);
   const { scan_type: type, source_id: sourceId } = fields;
   await requireSource(tx, workspaceId, sourceId);
   const { scanId, ...facts } = file;
+  await checkStorage(tx, workspaceId, facts.sizeBytes);
   await tx.insert(scan).values({ id: scanId, workspaceId, type, state: "QUEUED", options: {}, sourceId });
   const receivedAt = await findFirstReceipt(tx, { workspaceId, type, sha256: facts.sha256 });
   await tx.insert(importFile).values({ scanId, ...facts, target, ...(receivedAt ? { receivedAt } : {}) });

@@ -6,6 +6,7 @@ import { releaseScans } from "../scans/release-scans.ts";
 import { reapTasks } from "../tasks/reap.ts";
 import { type OpenServices, openServices } from "../testing/open-services.ts";
 import { type Answer, claim, claimSome, finishTask, getScan, startScan, startTestServer, type TestServer, tcpOutcome } from "../testing/start-test-server.ts";
+import { measureStorage } from "./quotas.ts";
 import { openWorkspaces, type WorkspaceLimits, type Workspaces } from "./workspaces.ts";
 
 let server: TestServer;
@@ -183,14 +184,78 @@ describe("concurrent scans", () => {
   });
 });
 
+describe("files", () => {
+  const megabyte = 1024 ** 2;
+  const code = ({ status, body }: Answer<{ error?: { code: string } }>) => [status, body.error?.code];
+  const report = () => server.api<{ error: { code: string } }>("POST", "/v1/reports", { report_format: "HTML" });
+
+  async function upload(bytes: number): Promise<Answer<{ error?: { code: string } }>> {
+    const { body } = await server.api<{ data: { id: string } }>("POST", "/v1/sources", { source_type: "IMPORTED", name: "office" });
+    const form = new FormData();
+    for (const [name, value] of Object.entries({ scan_type: "NMAP", source_id: body.data.id })) form.set(name, value);
+    form.set("file", new Blob([`<${"x".repeat(bytes)}`]), "x.xml");
+    const response = await fetch(new URL("/v1/results", server.url), { method: "POST", headers: server.own, body: form });
+    return { status: response.status, body: (await response.json()) as { error?: { code: string } } };
+  }
+
+  test("imports, results and reports count; over the limit imports and reports are refused, scans are kept and say why, and nothing that is there goes", async () => {
+    const scan = await startScan(server, request("10.11.9.1"));
+    await finish();
+    const native = (await getScan(server, scan.id)).results.at(-1)?.result_id ?? "";
+    const file = await fetch(new URL(`/v1/results/${native}`, server.url), { headers: server.own });
+    await file.arrayBuffer();
+    const before = await measureStorage(other.db, workspaceId);
+    expect(before).toBeGreaterThanOrEqual(Number(file.headers.get("content-length")));
+    const limitMegabytes = Math.ceil(before / megabyte) + 1;
+    await limit({ storageMegabytes: limitMegabytes });
+    expect(code(await upload(2 * megabyte))).toEqual([403, "storage.over_limit"]);
+    expect(await measureStorage(other.db, workspaceId)).toBe(before);
+    expect((await report()).status).toBe(200);
+    const most = Math.floor((limitMegabytes * megabyte - before) * 0.7);
+    const [first, second] = await Promise.all([upload(most), upload(most)]);
+    expect([first.status, second.status].sort()).toEqual([200, 403]);
+    await limit({ storageMegabytes: 1 });
+    await other.db.execute(sql`update result set size_bytes = ${2 * megabyte} where id = ${native}`);
+    expect(code(await report())).toEqual([403, "storage.over_limit"]);
+    expect(code(await upload(10))).toEqual([403, "storage.over_limit"]);
+    expect(await startScan(server, request("10.11.9.2"))).toMatchObject({
+      state: "OVER_LIMIT",
+      error: { code: "storage.over_limit", message: expect.stringContaining("1 MB") },
+    });
+    expect((await fetch(new URL(`/v1/results/${native}`, server.url), { headers: server.own })).status).toBe(200);
+    await limit({ storageMegabytes: null });
+    expect((await startScan(server, request("10.11.9.3"))).state).toBe("QUEUED");
+  });
+});
+
+test("of many schedules at once exactly the allowance is kept, and a deleted one makes room", async () => {
+  const add = () =>
+    server.api<{ data: { id: string }; error?: { code: string } }>("POST", "/v1/schedules", {
+      name: "x",
+      type: "NMAP",
+      targets: ["10.12.9.1"],
+      every: "day",
+      at: "03:00",
+      time_zone: "UTC",
+    });
+  await limit({ schedules: 3 });
+  const made = await Promise.all(Array.from({ length: 8 }, add));
+  expect(made.filter(({ status }) => status === 200)).toHaveLength(3);
+  expect(made.filter(({ status, body }) => status === 403 && body.error?.code === "schedule.over_limit")).toHaveLength(5);
+  const ids = made.flatMap(({ status, body }) => (status === 200 ? [body.data.id] : []));
+  await server.api("DELETE", `/v1/schedules/${ids[0]}`);
+  expect((await add()).status).toBe(200);
+  await other.db.execute(sql`delete from schedule`);
+});
+
 test("the operator sees each workspace's limits and use", async () => {
   await limit({ scansPerMonth: 9, concurrentScans: 1 });
   for (let index = 0; index < 2; index++) await startScan(server, request(`10.12.0.${index}`));
   expect(await workspaces.list()).toEqual([
     {
       name: "default",
-      limits: { scansPerMonth: 9, targets: null, concurrentScans: 1, requestsPerMinute: null },
-      used: { scansThisMonth: 2, targets: 2, concurrentScans: 1 },
+      limits: { scansPerMonth: 9, targets: null, concurrentScans: 1, requestsPerMinute: null, storageMegabytes: null, schedules: null, mailsPerHour: null },
+      used: { scansThisMonth: 2, targets: 2, concurrentScans: 1, storageMegabytes: expect.any(Number), schedules: 0 },
     },
     expect.objectContaining({ name: "foreign" }),
   ]);

@@ -1,6 +1,7 @@
 import { eq } from "drizzle-orm";
 import { connect, type Database } from "../db/connect.ts";
-import { target, workspace, workspaceLimit } from "../db/schema.ts";
+import { schedule, target, workspace, workspaceLimit } from "../db/schema.ts";
+import { measureStorage } from "./quotas.ts";
 import { countOpenScans, countScansThisMonth } from "./workspace-limit.ts";
 
 /** What a workspace may use; null is no limit, and of the requests the server's own. */
@@ -9,13 +10,18 @@ export interface WorkspaceLimits {
   targets: number | null;
   concurrentScans: number | null;
   requestsPerMinute: number | null;
+  /** Of results, imports and reports. */
+  storageMegabytes: number | null;
+  schedules: number | null;
+  /** Each recipient of a notification has one. */
+  mailsPerHour: number | null;
 }
 
 export interface WorkspaceListing {
   name: string;
   limits: WorkspaceLimits;
-  /** This month's scans (UTC), all targets, and the scans that are open and do not wait for others. */
-  used: { scansThisMonth: number; targets: number; concurrentScans: number };
+  /** This month's scans (UTC), all targets, the scans that are open and do not wait for others, files (rounded up), schedules. */
+  used: { scansThisMonth: number; targets: number; concurrentScans: number; storageMegabytes: number; schedules: number };
 }
 
 export interface Workspaces {
@@ -45,6 +51,9 @@ const pick = (row: typeof workspaceLimit.$inferSelect | null): WorkspaceLimits =
   targets: row?.targets ?? null,
   concurrentScans: row?.concurrentScans ?? null,
   requestsPerMinute: row?.requestsPerMinute ?? null,
+  storageMegabytes: row?.storageMegabytes ?? null,
+  schedules: row?.schedules ?? null,
+  mailsPerHour: row?.mailsPerHour ?? null,
 });
 
 async function countUse(db: Database, workspaceId: string): Promise<WorkspaceListing["used"]> {
@@ -52,6 +61,8 @@ async function countUse(db: Database, workspaceId: string): Promise<WorkspaceLis
     scansThisMonth: await countScansThisMonth(db, workspaceId),
     targets: await db.$count(target, eq(target.workspaceId, workspaceId)),
     concurrentScans: (await countOpenScans(db, workspaceId)).active,
+    storageMegabytes: Math.ceil((await measureStorage(db, workspaceId)) / 1024 ** 2),
+    schedules: await db.$count(schedule, eq(schedule.workspaceId, workspaceId)),
   };
 }
 

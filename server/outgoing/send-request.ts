@@ -108,7 +108,7 @@ function explain(error: unknown): Error {
   if (error instanceof OutgoingError) return error;
   const cause = error instanceof AggregateError ? error.errors[0] : error;
   const { code = "", message } = cause as NodeJS.ErrnoException;
-  if (connectionErrors[code]) return new OutgoingError(connectionErrors[code], { cause });
+  if (Object.hasOwn(connectionErrors, code)) return new OutgoingError(connectionErrors[code], { cause });
   if (/CERT|SELF_SIGNED|ALTNAME|UNABLE_TO|SSL|TLS/.test(code)) return new OutgoingError(`TLS failed: ${message} (${code}).`, { cause });
   if (/^HPE_/.test(code)) return new OutgoingError(`The answer is not HTTP (${code}).`, { cause });
   return new OutgoingError(`The request failed: ${message}${code === "" ? "" : ` (${code})`}.`, { cause });

@@ -1,10 +1,13 @@
 import { and, asc, eq, lte, sql } from "drizzle-orm";
 import { delivery, event, receiver } from "../db/schema.ts";
+
 import { countAttempt } from "../http/metrics.ts";
+import { takeMails } from "../limits/quotas.ts";
+
 import type { Services } from "../services.ts";
 import { recordAttempt } from "./record-attempt.ts";
 import { pauseAfterFailures } from "./retry-schedule.ts";
-import { type ReceiverRow, tryDelivery } from "./try-delivery.ts";
+import { countMails, type ReceiverRow, tryDelivery } from "./try-delivery.ts";
 
 /** Receivers that one server serves at once, and deliveries of one receiver that are under way at once. */
 const maxLanes = 256;
@@ -172,9 +175,21 @@ async function runInOrder(due: Due[], run: (each: Due) => Promise<boolean>): Pro
   await Promise.all(Array.from({ length: maxTriesOfLane }, work));
 }
 
+/** It is no try, and says nothing of the receiver: its workspace has no mail left for now. */
+async function postpone(db: Services["db"], { lane, row, nextAt }: { lane: ReceiverRow; row: Due["delivery"]; nextAt: Date }): Promise<number> {
+  await db
+    .update(delivery)
+    .set({ nextAt, reason: "The workspace's mails of this hour are used up: this one waits until there is room." })
+    .where(and(eq(delivery.id, row.id), eq(delivery.state, "WAITING")));
+  return lane.failures;
+}
+
 /** Answers the receiver's failed tries in a row. A try that the server's stop cut short does not count. */
 async function deliver({ services, clock, random, signal }: LaneContext, lane: ReceiverRow, { delivery: row, type, body }: Due): Promise<number> {
   const startedAt = clock();
+  const mails = countMails(services, lane);
+  const wait = mails === 0 ? 0 : await takeMails(services.db, lane.workspaceId, { mails, now: startedAt });
+  if (wait > 0) return postpone(services.db, { lane, row, nextAt: new Date(startedAt.getTime() + wait * 1000) });
   const begun = performance.now();
   const attempt = await tryDelivery(services, lane, { eventType: type, body }, { now: startedAt, signal });
   if (signal.aborted && !attempt.delivered) return 0;

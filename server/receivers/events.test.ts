@@ -84,7 +84,7 @@ test("an import's life arrives as that of a scan", async () => {
   body.set("source_id", source.body.data.id);
   body.set("file", new Blob(["a file"]));
   await fetch(new URL("/v1/results", server.url), { method: "POST", body, headers: server.own });
-  const claim = { worker: { version: "0" }, engines: [], fitting: [], imports: true, wait_seconds: 0 };
+  const claim = { worker: { version: "0" }, engines: [{ type: "NMAP", ready: true }], fitting: [], imports: true, wait_seconds: 0 };
   const { task_id } = (await server.worker<{ data: { task_id: string } }>("POST", "/claim", claim)).body.data;
   const outcomes = [{ target: "10.5.0.200", outcome: look([22]) }];
   await server.worker("POST", `/tasks/${task_id}/imported`, { attempt: 1, sequence: 1, outcomes });

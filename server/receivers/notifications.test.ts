@@ -3,6 +3,7 @@ import type { Outcome } from "@periscan/contract/outcome.ts";
 import type { Delivery } from "@periscan/contract/webhook.ts";
 import type { Task } from "@periscan/contract/worker-protocol.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { openWorkspaces } from "../limits/workspaces.ts";
 import { loopbackAllowed, openDispatcher, type TestDispatcher } from "../testing/open-dispatcher.ts";
 import { startMailServer, type TestMailServer } from "../testing/start-mail-server.ts";
 import { startReceiver, type TestReceiver } from "../testing/start-receiver.ts";
@@ -150,7 +151,7 @@ describe("a filter decides what is told", () => {
     const form = new FormData();
     for (const [name, value] of Object.entries({ scan_type: "NMAP", source_id: source.body.data.id, file: new Blob(["no XML"]) })) form.append(name, value);
     expect((await fetch(new URL("/v1/results", server.url), { method: "POST", body: form, headers: server.own })).status).toBe(200);
-    const request = { worker: { version: "0" }, engines: [], fitting: [], imports: true, wait_seconds: 0 };
+    const request = { worker: { version: "0" }, engines: [{ type: "NMAP", ready: true }], fitting: [], imports: true, wait_seconds: 0 };
     const { task_id, attempt } = (await server.worker<{ data: Task }>("POST", "/claim", request)).body.data;
     const error = { code: "import.unreadable", message: "It is no XML.", retry: false };
     expect((await server.worker("POST", `/tasks/${task_id}/end`, { attempt, error })).status).toBe(200);
@@ -237,4 +238,24 @@ test("a chat's URL is a secret: it is shown shortened; nothing is seen or change
     expect((await server.api(method, `/v1/webhooks/${made.id}${path}`, body)).status, `${method} ${path}`).toBe(404);
   }
   expect((await server.api("GET", `/v1/notifications/${made.id}`)).status).toBe(200);
+});
+
+test("mails over the workspace's allowance of an hour wait, say so, and go out in their order once there is room; chats are not concerned", async () => {
+  const workspaces = await openWorkspaces(server.databaseUrl);
+  await workspaces.limit("default", { mailsPerHour: 4 });
+  try {
+    const { id } = await add({ kind: "email", recipients: ["a@example.com", "b@example.com"] });
+    await slack();
+    for (const host of [1, 2, 3]) await scanOnce(`10.7.9.${host}`, look("HIGH"));
+    expect([mail.mails.length, takeMessages().length]).toEqual([2, 3]);
+    const waiting = await server.api<{ data: Delivery[] }>("GET", `/v1/notifications/${id}/deliveries?filters={"state":["WAITING"]}`);
+    expect(waiting.body.data).toMatchObject([{ attempts: [], reason: expect.stringContaining("until there is room") }]);
+    await dispatcher.skip(1700);
+    expect(mail.mails).toHaveLength(2);
+    await dispatcher.skip(200);
+    expect(mail.mails.map(({ text }) => /10\.7\.9\.(\d)/.exec(text)?.[1])).toEqual(["1", "2", "3"]);
+  } finally {
+    await workspaces.limit("default", { mailsPerHour: null });
+    await workspaces.close();
+  }
 });

@@ -60,7 +60,7 @@ async function recordFailure(tx: Transaction, { attempt, startedAt: now, random 
   if (known.state === "WAITING")
     await tx
       .update(delivery)
-      .set({ tries, firstTriedAt, ...ending })
+      .set({ tries, firstTriedAt, reason: null, ...ending })
       .where(eq(delivery.id, known.id));
   const failures = lane.failures + 1;
   const failingSince = lane.failingSince ?? now;

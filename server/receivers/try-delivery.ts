@@ -54,6 +54,16 @@ function renderChat({ publicUrl }: Services, kind: "slack" | "teams", message: M
   return { body: JSON.stringify(renderNotification(message, publicUrl)[kind]()), headers: {} };
 }
 
+/** How many mails a delivery to this receiver is: one for each recipient. What cannot be read is none, and its try says why. */
+export function countMails({ secrets }: Pick<Services, "secrets">, receiver: ReceiverRow): number {
+  if (receiver.kind !== "email") return 0;
+  try {
+    return (JSON.parse(readDestination(secrets, receiver)) as string[]).length;
+  } catch {
+    return 0;
+  }
+}
+
 const mailMilliseconds = 30_000;
 
 async function sendMail(services: Services, receiver: ReceiverRow, message: Message, signal: AbortSignal): Promise<Attempt> {

@@ -10,6 +10,7 @@ import type { Transaction } from "../db/connect.ts";
 import { scan } from "../db/schema.ts";
 import { ApiError } from "../errors/api-error.ts";
 import { recordScanEvent } from "../events/record-scan-event.ts";
+import { explainStorage } from "../limits/quotas.ts";
 import { type Admission, admitScan } from "../limits/workspace-limit.ts";
 import { finishScan } from "../outcomes/finish-scan.ts";
 import { findUnproven } from "../ownership/ownership-rows.ts";
@@ -101,7 +102,7 @@ interface ScanParts {
 async function insertScan(tx: Transaction, parts: ScanParts): Promise<string> {
   const { services, workspaceId, engine, options, targets, useAuthentication, scheduledBy = null } = parts;
   const scanId = uuidv7();
-  const { isHeld, overLimit } = await admitScan(tx, workspaceId);
+  const { isHeld, overLimit } = await admit(tx, workspaceId);
   const head = { id: scanId, workspaceId, type: engine.type, options, useAuthentication, scheduledBy };
   if (overLimit) {
     await keepOverLimit(tx, { head, targets, reason: overLimit });
@@ -134,6 +135,13 @@ async function insertScan(tx: Transaction, parts: ScanParts): Promise<string> {
   await recordScanEvent(tx, scanId, "scan.created");
   if (taskIds.length === 0) await finishScan(tx, services.boss, scanId);
   return scanId;
+}
+
+/** Its files need room, too: a scan that has none is kept as one over the allowance is. */
+async function admit(tx: Transaction, workspaceId: string): Promise<Admission> {
+  const full = await explainStorage(tx, workspaceId, 1);
+  if (full === undefined) return admitScan(tx, workspaceId);
+  return { isHeld: false, overLimit: { code: "storage.over_limit", message: `${full} This scan is kept and does not run.` } };
 }
 
 interface OverLimit {

@@ -6,6 +6,7 @@ import { v7 as uuidv7 } from "uuid";
 import type { Database, Transaction } from "../db/connect.ts";
 import { schedule, scheduleRun, target } from "../db/schema.ts";
 import { ApiError, notFound } from "../errors/api-error.ts";
+import { checkScheduleAllowance } from "../limits/quotas.ts";
 import { isId } from "../page.ts";
 import { readOptions } from "../scans/create-scan.ts";
 import { readTargets } from "../targets/read-targets.ts";
@@ -19,7 +20,7 @@ export async function readClock(db: Database | Transaction): Promise<Date> {
   return new Date(Number(rows[0]?.now));
 }
 
-/** Checks a schedule as if its scan were made now, but for what may have changed until then, and keeps it. Throws 400 or 404 with the field at fault. */
+/** Checks a schedule as if its scan were made now, but for what may have changed until then, and keeps it. Throws 400 or 404 with the field at fault, 403 where the workspace has as many as it may. */
 export async function createSchedule(db: Database, workspaceId: string, input: NewSchedule): Promise<ScheduleRow> {
   return db.transaction(async (tx) => {
     const columns = await readColumns(tx, workspaceId, input);
@@ -29,6 +30,7 @@ export async function createSchedule(db: Database, workspaceId: string, input: N
       .insert(schedule)
       .values({ id: uuidv7(), workspaceId, ...columns, enabled, nextRunAt })
       .returning();
+    await checkScheduleAllowance(tx, workspaceId);
     return row as ScheduleRow;
   });
 }

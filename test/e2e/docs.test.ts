@@ -55,7 +55,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Reads imports as a worker does that has no engine. */
+/** Reads imports as a worker does whose engine has no room now. */
 function keepImporting({ url, workerToken: token }: TestServer, workFolder: string): () => Promise<void> {
   const client = createServerClient({ server: url, token });
   const stopping = new AbortController();
@@ -63,7 +63,7 @@ function keepImporting({ url, workerToken: token }: TestServer, workFolder: stri
   const context = { client, enginesFolder: workFolder, workFolder, limits, log: pino({ level: "silent" }), stopping: stopping.signal };
   const read = async () => {
     while (!stopping.signal.aborted) {
-      const claim = { worker: { version: "0" }, engines: [], fitting: [], imports: true, wait_seconds: 1 };
+      const claim = { worker: { version: "0" }, engines: [{ type: "NMAP" as const, ready: true }], fitting: [], imports: true, wait_seconds: 1 };
       const task = await client.claim(claim, stopping.signal).catch(() => null);
       if (task) await runTask(task, context);
     }
