@@ -41,7 +41,7 @@ describe("a bad request starts nothing and names the field at fault", () => {
     ["an unknown target id", { type: "NMAP", target_ids: ["0190b1a2-0000-7000-8000-000000000000"] }, 404, "target_ids[0]"],
     ["a target id that is none", { type: "NMAP", target_ids: ["123"] }, 404, "target_ids[0]"],
     ["a tag of no target", { type: "NMAP", tags: ["nobody"] }, 400, "tags"],
-    ["a NUL character", { type: "NMAP", targets: ["10.2.0.1\0"] }, 400, undefined],
+    ["a NUL character", { type: "NMAP", targets: ["10.2.0.1\0"] }, 400, "targets[0]"],
     ["an array", [], 400, undefined],
   ];
   test.each(cases)("%s", async (_, body, status, field) => {

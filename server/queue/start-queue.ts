@@ -16,8 +16,9 @@ export async function startQueue(databaseUrl: string, log: Logger): Promise<PgBo
   const boss = new PgBoss({
     connectionString: databaseUrl,
     application_name: "periscan-queue",
+    // Jobs of a server that died are noticed by both: the first looks, the second says how old what it saw may be.
     superviseIntervalSeconds: 5,
-    monitorIntervalSeconds: 60,
+    monitorIntervalSeconds: 5,
     max: 6,
   });
   boss.on("error", (error) => log.warn({ err: error }, "queue error"));
