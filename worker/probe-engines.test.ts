@@ -64,6 +64,10 @@ test("two scan types of one program start it once", async () => {
   const program = join(enginesFolder, "nmap");
   writeFileSync(program, `#!/bin/sh\necho start >> '${starts}'\necho 'Nmap version 7.99 ( https://nmap.org )'\n`);
   chmodSync(program, 0o755);
+  // As root the program runs as the account of engines, which must get to it and may write this file alone.
+  chmodSync(enginesFolder, 0o755);
+  writeFileSync(starts, "");
+  chmodSync(starts, 0o666);
   vi.stubEnv("PATH", `${enginesFolder}:${process.env.PATH}`);
   expect(await createProbe([nmap, nmapUdp])()).toMatchObject([{ version: "Nmap 7.99" }, { version: "Nmap 7.99" }]);
   expect(readFileSync(starts, "utf8")).toBe("start\n");
