@@ -10,6 +10,7 @@ import { promisify } from "node:util";
 import type { Risk } from "@periscan/contract/risk.ts";
 import type { Scan } from "@periscan/contract/scan.ts";
 import type { Target } from "@periscan/contract/target.ts";
+import { scanTypes } from "@periscan/contract/words.ts";
 import { runTask } from "@periscan/worker/run-task.ts";
 import { createServerClient } from "@periscan/worker/server-client.ts";
 import pino from "pino";
@@ -63,7 +64,7 @@ function keepImporting({ url, workerToken: token }: TestServer, workFolder: stri
   const context = { client, enginesFolder: workFolder, workFolder, limits, log: pino({ level: "silent" }), stopping: stopping.signal };
   const read = async () => {
     while (!stopping.signal.aborted) {
-      const claim = { worker: { version: "0" }, engines: [{ type: "NMAP" as const, ready: true }], fitting: [], imports: true, wait_seconds: 1 };
+      const claim = { worker: { version: "0" }, engines: scanTypes.map((type) => ({ type, ready: true })), fitting: [], imports: true, wait_seconds: 1 };
       const task = await client.claim(claim, stopping.signal).catch(() => null);
       if (task) await runTask(task, context);
     }
