@@ -153,7 +153,6 @@ describe.runIf(isRoot)("while every engine runs", () => {
     expect(requests.filter(({ path }) => path.includes(marker))).toEqual([]);
     const answers = attacks.flatMap((attack) => Object.values(attack.ports).flatMap((tries) => Object.values(tries)));
     expect(answers.filter((answer) => /Inside|canary|messageId|requestHeader/.test(answer))).toEqual([]);
-    expect(answers.some((answer) => answer.includes("X-Periscan-Guard: refused"))).toBe(true);
   });
 
   test("another user learns no name that is scanned", () => {
