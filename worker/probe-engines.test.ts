@@ -40,7 +40,7 @@ function countProbes(engine: Engine) {
 const createProbe = (engines: Engine[], memoryMegabytes = 4096) =>
   createEngineProbe({ engines, enginesFolder, memoryMegabytes, hold: () => {}, now: () => clock });
 
-test("claim after claim asks the engines once every few seconds, and what changed is noticed then", async () => {
+test("claim after claim asks the engines once every half minute, and what changed is noticed then", async () => {
   const counted = countProbes(nmap);
   const probe = createProbe([counted.engine]);
   for (clock = 0; clock < 30_000; clock += 1000) expect(await probe()).toMatchObject([{ type: "NMAP", ready: true, installing: false }]);

@@ -87,7 +87,7 @@ export interface InstallContext {
 export interface EngineRunner {
   /** The folder in the engines' folder that `install` of this version makes and nothing else writes to: older ones go with the next install. Absent where it makes none. */
   readonly build?: string;
-  /** Cheap, for a worker asks it every few seconds: is the engine here and able to run, and with which content? Never throws. */
+  /** Cheap, for a worker asks it every half minute: is the engine here and able to run, and with which content? Never throws. */
   probe(context: { enginesFolder: string }): Promise<Omit<EngineStatus, "type" | "installing">>;
   /** Installs what `probe` misses: pinned, safe to repeat and to interrupt. Throws `EngineError` with the mend. */
   install(context: InstallContext): Promise<void>;

@@ -12,6 +12,6 @@ export interface Wanted {
 
 /** Finds the task that is next, and sets it aside for a moment, so that no other worker is given it meanwhile. */
 export interface TaskPicker {
-  /** Undefined where there is none for this worker. Tasks that another server queued are seen within half a second. */
+  /** Undefined where there is none for this worker. Tasks that another server queued are seen within a second or so: the upkeep rings the bell for them. */
   pick(wanted: Wanted): Promise<PickedTask | undefined>;
 }
